@@ -1,0 +1,1 @@
+"""The edge: bytes on one side, domain events on the other; decides nothing."""

@@ -1,0 +1,1 @@
+"""Where: zones, their index, loading, and coordinate datums."""

@@ -1,0 +1,1 @@
+"""Vocabulary: events, truck state, breaches, orders, errors. Standard library and msgspec only."""

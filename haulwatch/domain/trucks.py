@@ -1,0 +1,202 @@
+"""What is remembered of one truck between events. Everything here goes into a snapshot as it stands.
+
+Plain msgspec structs: `advance` (trips), `locate` (zones), `match` (rules) and `judge` (episodes) each own one part of
+`TruckState` and read the others. Budget: 4 KB a truck at rest (measured in bench/).
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from msgspec import Struct, field
+
+from haulwatch.domain.breaches import Condition
+from haulwatch.domain.derived import DerivedEvent
+from haulwatch.domain.events import Manifest, Position, Sighting, Weighing
+from haulwatch.domain.instants import FOREVER_MS, NEVER_MS
+
+ZONE_KINDS = (
+    "construction_site",
+    "disposal_site",
+    "transfer_site",
+    "parking",
+    "forbidden",
+    "route",
+    "district",
+    "township",
+    "weigh_area",
+)
+"""The kinds of zones (contract: docs/contracts.md, city folder)."""
+
+TripPhase = Literal["idle", "at_source", "loaded", "under_way"]
+KnownLoad = Literal["empty", "half", "full"]
+KnownCover = Literal["closed", "half", "open"]
+KnownLift = Literal["lowered", "raised"]
+
+
+class ZoneView(Struct, frozen=True, omit_defaults=True):
+    """A set of zones by id: all of them (sorted), and by kind. Equal sets are one shared object while running."""
+
+    ids: tuple[str, ...] = ()
+    construction_site: tuple[str, ...] = ()
+    disposal_site: tuple[str, ...] = ()
+    transfer_site: tuple[str, ...] = ()
+    parking: tuple[str, ...] = ()
+    forbidden: tuple[str, ...] = ()
+    route: tuple[str, ...] = ()
+    district: tuple[str, ...] = ()
+    township: tuple[str, ...] = ()
+    weigh_area: tuple[str, ...] = ()
+
+
+NOWHERE = ZoneView()
+
+
+class Crossing(Struct, omit_defaults=True):
+    """A border crossing that is not confirmed yet: fixes on the other side since `since_ms`."""
+
+    since_ms: int
+    event_id: str
+    fixes: int = 1
+
+
+class Membership(Struct, omit_defaults=True):
+    """Which zones the truck is in, with hysteresis; owned by `geofences.tracking`."""
+
+    view: ZoneView = NOWHERE
+    known: bool = False
+    since: dict[str, int] = {}
+    pending: dict[str, Crossing] = {}
+    lon: float = 0.0
+    lat: float = 0.0
+    ms: int = NEVER_MS
+
+
+class Trip(Struct, omit_defaults=True):
+    """A loaded trip; owned by `haulwatch.domain.trips`."""
+
+    trip_id: str
+    started_ms: int
+    origin_zone: str | None = None
+    permit_id: str | None = None
+    destination_zone: str | None = None
+    route_zone: str | None = None
+    manifest_id: str | None = None
+
+
+class Capture(Struct, frozen=True):
+    """A record that a rule's step rests on, and the comparisons that held on it."""
+
+    alias: str
+    event: Position | Weighing | Sighting | Manifest | DerivedEvent
+    at_ms: int
+    conditions: list[Condition] = []
+
+
+class Partial(Struct, omit_defaults=True):
+    """A sequence in progress: `step` is the index of the step it waits for, `wait_from_ms` when that wait began."""
+
+    step: int
+    started_ms: int
+    wait_from_ms: int
+    captures: list[Capture] = []
+
+
+class Hold(Struct, omit_defaults=True):
+    """A `while` condition that holds since `since_ms`; after firing it stays until the episode ends."""
+
+    since_ms: int
+    first: Capture
+    last: Capture
+    fired: bool = False
+
+
+class RuleMemory(Struct, omit_defaults=True):
+    """What one rule remembers of one truck; owned by `rules.engine`. Absent while there is nothing to remember."""
+
+    partials: list[Partial] = []
+    hold: Hold | None = None
+    hits: list[Capture] = []
+    last_absent_ms: int = NEVER_MS
+
+
+class Episode(Struct, omit_defaults=True):
+    """A finding that is open or cooling down; owned by `streams.judge`."""
+
+    breach_id: str
+    rule_id: str
+    opened_event_id: str
+    started_ms: int
+    detected_ms: int
+    last_ms: int
+    occurrences: int = 1
+    emitted_ms: int = NEVER_MS
+    holding: bool = False
+    late: bool = False
+
+
+class Gap(Struct, omit_defaults=True):
+    """A silent spell: the truck's state at its start (as bytes), and what arrived later that falls into it."""
+
+    start_ms: int
+    state: bytes
+    end_ms: int = FOREVER_MS
+    late: list[Position | Weighing | Sighting | Manifest] = []
+    replay_at_ms: int = FOREVER_MS
+
+
+class Waiting(Struct, frozen=True, array_like=True, gc=False):
+    """An event in the reorder buffer, in the order in which events leave it."""
+
+    at_ms: int
+    priority: int
+    event_id: str
+    due_ms: int
+    event: Position | Weighing | Sighting | Manifest
+
+
+class TruckState(Struct, omit_defaults=True):
+    """All that is remembered of one truck. `None` is unknown; `*_ms` are instants of the device's clock."""
+
+    truck_id: str
+    # order
+    waiting: list[Waiting] = []
+    applied_ms: int = NEVER_MS
+    first_ms: int = FOREVER_MS
+    recent_ids: list[str] = []
+    gaps: list[Gap] = []
+    # the last good fix, and how the truck moves
+    fix_ms: int = NEVER_MS
+    fix_event_id: str = ""
+    lon: float = 0.0
+    lat: float = 0.0
+    speed_kmh: float | None = None
+    ignition: bool | None = None
+    moving: bool | None = None
+    still_since_ms: int = NEVER_MS
+    silent: bool = False
+    # fused knowledge
+    load: KnownLoad | None = None
+    load_ms: int = NEVER_MS
+    load_score: float = 0.0
+    load_kg: float | None = None
+    gross_kg: float | None = None
+    gross_ms: int = NEVER_MS
+    cover: KnownCover | None = None
+    cover_ms: int = NEVER_MS
+    lift: KnownLift | None = None
+    lift_ms: int = NEVER_MS
+    # where it is and what it is doing
+    zones: Membership = field(default_factory=Membership)
+    phase: TripPhase = "idle"
+    trip: Trip | None = None
+    # rules
+    rules: dict[str, RuleMemory] = {}
+    rule_deadline_ms: int = FOREVER_MS
+    episodes: dict[str, Episode] = {}
+    track: bytes = b""
+
+
+Applied = Position | Weighing | Sighting | Manifest | DerivedEvent
+"""What rules can name in `on:`; ticks and activations only move the clock and the city."""
+
