@@ -1,0 +1,1 @@
+"""The commands: one verb a file, each with `add(subparsers)` that names its options and its `run`."""
