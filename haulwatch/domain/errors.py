@@ -7,7 +7,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
 from typing import Literal
 
 from msgspec import Struct
@@ -78,6 +79,12 @@ def caret_line(snippet: str, column: int, width: int) -> str:
     before = sum(2 if ord(c) > 0x2E7F else 1 for c in snippet[: column - 1])
     under = sum(2 if ord(c) > 0x2E7F else 1 for c in snippet[column - 1 : column - 1 + max(width, 1)]) or 1
     return " " * before + "^" * under
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> Text | None:
+    """The hint "was `…` meant?" when one of the `known` names is close to `name`, else None."""
+    close = get_close_matches(name, list(known), n=1, cutoff=0.6)
+    return Text(f"是否想写 {close[0]} ？", f"Did you mean {close[0]}?") if close else None
 
 
 class AuthorError(HaulwatchError):

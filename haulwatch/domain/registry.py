@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
 from typing import Literal
 
 from msgspec import Struct
+
+MINUTES_A_DAY = 24 * 60
 
 
 class Truck(Struct, frozen=True, kw_only=True):
@@ -58,6 +61,18 @@ class Hours(Struct, frozen=True):
         if self.from_min < self.to_min:
             return self.from_min <= minute < self.to_min
         return minute >= self.from_min or minute < self.to_min
+
+    @classmethod
+    def parse(cls, text: str) -> Hours:
+        """`"22:00-05:00"` as hours, else ValueError; equal ends are an error too: a whole day is `00:00-24:00`."""
+        written = re.fullmatch(r"(\d{1,2}):([0-5]\d)-(\d{1,2}):([0-5]\d)", text.strip(), re.ASCII)
+        if written is None:
+            raise ValueError(text)
+        from_min = int(written[1]) * 60 + int(written[2])
+        to_min = int(written[3]) * 60 + int(written[4])
+        if from_min >= MINUTES_A_DAY or to_min > MINUTES_A_DAY or from_min == to_min:
+            raise ValueError(text)
+        return cls(from_min, to_min)
 
 
 class Permit(Struct, frozen=True, kw_only=True):
