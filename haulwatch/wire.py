@@ -1,0 +1,280 @@
+"""The only place where bytes meet events: decoding with reasons, encoding, partitioning.
+
+A record that cannot be read is never lost and never stops the rest: it becomes a `DeadLetter` with a stable code.
+Codes: not_utf8, not_json, not_an_object, unknown_kind, missing_field, wrong_type, out_of_range, bad_value,
+lat_lon_swapped, null_island, clock_ahead, too_large.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+from msgspec import Raw, Struct
+
+from haulwatch.domain.errors import DeviceError
+from haulwatch.domain.events import Event, Observation, Position, Tick
+from haulwatch.domain.text import Text
+
+CLOCK_AHEAD_LIMIT = timedelta(seconds=60)
+"""A device clock further ahead of ours than this is a fault; eight hours means UTC+8 was sent as UTC."""
+MAX_EVENT_BYTES = 1 << 20
+KINDS = ("position", "weighing", "sighting", "manifest", "tick", "city_activated")
+
+_one = msgspec.json.Decoder(Event)
+_many = msgspec.json.Decoder(list[Event])
+_raws = msgspec.json.Decoder(list[Raw])
+_encoder = msgspec.json.Encoder()
+
+
+class DeadLetter(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A record that was kept aside: why (`reason`, `code`), where it came from, and what it was."""
+
+    reason: str
+    code: str
+    source: str
+    raw: str
+    line: int | None = None
+    offset: int | None = None
+
+
+class Rejected(Struct, frozen=True):
+    """One bad record of a batch: its index (from 0) or line (from 1), the error, the bytes."""
+
+    index: int
+    error: DeviceError
+    raw: bytes
+
+    def dead_letter(self, source: str, *, line: int | None = None, offset: int | None = None) -> DeadLetter:
+        """The record as a dead letter of `source`."""
+        return DeadLetter(
+            reason=str(self.error),
+            code=self.error.code,
+            source=source,
+            raw=printable(self.raw),
+            line=line,
+            offset=offset,
+        )
+
+
+def decode_event(raw: bytes) -> Event:
+    """One event from its JSON bytes. Raises `DeviceError` with the code and field."""
+    if len(raw) > MAX_EVENT_BYTES:
+        raise DeviceError("too_large", Text(f"记录过大（{len(raw)} 字节）", f"record too large ({len(raw)} bytes)"))
+    try:
+        event = _one.decode(raw)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise _explained(raw, error) from error
+    fault = fault_of(event)
+    if fault is not None:
+        raise fault
+    return event
+
+
+def decode_events(raw: bytes) -> tuple[list[Event], list[Rejected]]:
+    """A record of the observations log: one event or an array of them. Bad ones are told apart from good ones."""
+    try:
+        events = _many.decode(raw)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return _decode_each(raw)
+    good: list[Event] = []
+    bad: list[Rejected] = []
+    for index, event in enumerate(events):
+        fault = fault_of(event)
+        if fault is None:
+            good.append(event)
+        else:
+            bad.append(Rejected(index, fault, encode_event(event)))
+    return good, bad
+
+
+def _decode_each(raw: bytes) -> tuple[list[Event], list[Rejected]]:
+    parts: Sequence[bytes | Raw]
+    try:
+        parts = _raws.decode(raw) if raw.lstrip()[:1] == b"[" else [raw]
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        return [], [Rejected(0, _explained(raw, error), raw)]
+    return _collect(enumerate(bytes(part) for part in parts))
+
+
+def decode_lines(raw: bytes) -> tuple[list[Event], list[Rejected]]:
+    """NDJSON: one event a line, blank lines skipped; `index` of a rejected one is its line number, from 1."""
+    return _collect((n, line) for n, line in enumerate(raw.split(b"\n"), 1) if line.strip())
+
+
+def decode_body(raw: bytes) -> tuple[list[Event], list[Rejected]]:
+    """What is posted to us: one event, an array, or NDJSON, told apart by how it begins."""
+    text = raw.strip()
+    if text[:1] == b"[" or b"\n" not in text:
+        return decode_events(text)
+    try:
+        _one.decode(text)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        if _is_json(text):
+            return decode_events(text)
+        return decode_lines(raw)
+    return decode_events(text)
+
+
+def _is_json(raw: bytes) -> bool:
+    try:
+        msgspec.json.decode(raw)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return False
+    return True
+
+
+def _collect(parts: Iterable[tuple[int, bytes]]) -> tuple[list[Event], list[Rejected]]:
+    good: list[Event] = []
+    bad: list[Rejected] = []
+    for index, part in parts:
+        try:
+            good.append(decode_event(part))
+        except DeviceError as error:
+            bad.append(Rejected(index, error, part))
+    return good, bad
+
+
+def fault_of(event: Event) -> DeviceError | None:
+    """What single-field ranges cannot say: 0/0 positions and clocks that run ahead; None when all is well."""
+    if type(event) is Position and event.lon == 0.0 and event.lat == 0.0:
+        return DeviceError("null_island", Text("坐标为 0/0（未定位）", "position is 0/0 (no fix)"))
+    received_at = event.received_at
+    if received_at is not None and event.at > received_at:
+        ahead = event.at - received_at
+        if ahead > CLOCK_AHEAD_LIMIT:
+            return _clock_ahead(ahead)
+    return None
+
+
+def _clock_ahead(ahead: timedelta) -> DeviceError:
+    seconds = ahead.total_seconds()
+    eight_hours = abs(seconds - 8 * 3600) < 600
+    note_zh = "，约 8 小时：疑似把北京时间当作 UTC" if eight_hours else ""
+    note_en = ", about 8 h: probably UTC+8 sent as UTC" if eight_hours else ""
+    return DeviceError(
+        "clock_ahead",
+        Text(
+            f"设备时钟超前 {seconds:.0f} 秒（上限 60 秒）{note_zh}",
+            f"device clock is {seconds:.0f} s ahead (limit 60 s){note_en}",
+        ),
+    )
+
+
+_FIELD = re.compile(r" - at `\$\.?([^`]*)`$")
+
+
+def _explained(raw: bytes, error: Exception) -> DeviceError:
+    """A decoding error as a code and a sentence in both languages that names the field."""
+    if isinstance(error, UnicodeDecodeError):
+        return DeviceError("not_utf8", Text("不是 UTF-8 编码", "not UTF-8"))
+    if not isinstance(error, msgspec.ValidationError):
+        if not _is_utf8(raw):
+            return DeviceError("not_utf8", Text("不是 UTF-8 编码", "not UTF-8"))
+        return DeviceError("not_json", Text(f"不是合法的 JSON：{error}", f"not JSON: {error}"))
+    message = str(error)
+    match = _FIELD.search(message)
+    field = match.group(1) if match else ""
+    what = _FIELD.sub("", message)
+    code = _code_of(what, field, raw)
+    return DeviceError(code, _TEXTS.get(code, _default_text)(field, what))
+
+
+def _code_of(what: str, field: str, raw: bytes) -> str:
+    if not field and ("Expected `object`" in what or "Expected `array`" in what):
+        return "not_an_object"
+    if "missing required field `kind`" in what or field == "kind" or "Invalid value '" in what and not field:
+        return "unknown_kind"
+    if "missing required field" in what:
+        return "missing_field"
+    if field == "lat" and "Expected `float`" in what and _looks_swapped(raw):
+        return "lat_lon_swapped"
+    if what.startswith("Expected `") and (">=" in what or "<=" in what or "> " in what or "< " in what):
+        return "out_of_range"
+    if what.startswith("Expected `"):
+        return "wrong_type"
+    return "bad_value"
+
+
+def _looks_swapped(raw: bytes) -> bool:
+    values: Any = msgspec.json.decode(raw)
+    lat, lon = values.get("lat"), values.get("lon")
+    if not isinstance(lat, int | float) or not isinstance(lon, int | float):
+        return False
+    return 90 < abs(lat) <= 180 and abs(lon) <= 90
+
+
+def _default_text(field: str, what: str) -> Text:
+    return Text(f"字段 {field or '（整条记录）'} 不合要求：{what}", f"field {field or '(record)'}: {what}")
+
+
+_TEXTS = {
+    "not_an_object": lambda _field, what: Text(f"不是事件对象：{what}", f"not an event object: {what}"),
+    "unknown_kind": lambda _field, what: Text(
+        f"未知的事件类型 kind（可用：{', '.join(KINDS)}）：{what}", f"unknown kind (one of {', '.join(KINDS)}): {what}"
+    ),
+    "missing_field": lambda _field, what: Text(f"缺少必填字段：{what}", f"required field missing: {what}"),
+    "lat_lon_swapped": lambda _field, _what: Text("经纬度疑似写反", "latitude and longitude look swapped"),
+    "out_of_range": lambda field, what: Text(f"字段 {field} 超出范围：{what}", f"field {field} out of range: {what}"),
+    "wrong_type": lambda field, what: Text(f"字段 {field} 类型错误：{what}", f"field {field} has a wrong type: {what}"),
+}
+
+
+def _is_utf8(raw: bytes) -> bool:
+    try:
+        raw.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def printable(raw: bytes) -> str:
+    """The bytes as text for a dead letter; what is not UTF-8 is kept as `base64:…`, so nothing of it is lost."""
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        return "base64:" + base64.b64encode(raw).decode()
+
+
+def encode_event(event: Event) -> bytes:
+    """One event as compact JSON, not ASCII-escaped."""
+    return _encoder.encode(event)
+
+
+def encode_events(events: Sequence[Event]) -> bytes:
+    """Events as one record of the observations log: a JSON array."""
+    return _encoder.encode(events)
+
+
+def observations(events: Iterable[Event]) -> Iterator[Observation]:
+    """Only the events that speak of a truck; ticks and activations are the log's own and never come from outside."""
+    return (event for event in events if not isinstance(event, Tick) and hasattr(event, "truck_id"))
+
+
+def partition(truck_id: str, partitions: int) -> int:
+    """The partition of a truck: `murmur2(utf8(truck_id)) mod partitions`, as Kafka's default partitioner."""
+    return (murmur2(truck_id.encode()) & 0x7FFFFFFF) % partitions
+
+
+def murmur2(data: bytes) -> int:
+    """MurmurHash2, 32 bit, with Kafka's seed (org.apache.kafka.common.utils.Utils.murmur2), unsigned."""
+    length = len(data)
+    m, mask = 0x5BD1E995, 0xFFFFFFFF
+    h = (0x9747B28C ^ length) & mask
+    whole = length & ~3
+    for i in range(0, whole, 4):
+        k = int.from_bytes(data[i : i + 4], "little")
+        k = (k * m) & mask
+        k ^= k >> 24
+        k = (k * m) & mask
+        h = ((h * m) & mask) ^ k
+    tail = data[whole:]
+    if tail:
+        h = ((h ^ int.from_bytes(tail, "little")) * m) & mask
+    h ^= h >> 13
+    h = (h * m) & mask
+    return h ^ (h >> 15)
