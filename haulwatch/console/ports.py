@@ -1,0 +1,87 @@
+"""What the console needs from the rest of the system, as shapes; `haulwatch.bootstrap` fits the real things in.
+
+Every method may block (it is called from a worker thread, several at a time) and may raise `WorldError`, which becomes
+a 503 answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from haulwatch.domain.live import IntakeResult, TruckPosition
+from haulwatch.domain.registry import Camera, Station
+from haulwatch.domain.text import Text
+
+GeoJson = Mapping[str, Any]
+"""A FeatureCollection in WGS-84 degrees."""
+
+
+class EventIntake(Protocol):
+    """Where submitted events go."""
+
+    def submit(self, body: bytes, content_type: str) -> IntakeResult:
+        """Takes one event, an array, or NDJSON (`application/x-ndjson`); returns only when the good ones are durable.
+
+        Raises `Busy` when the queue is full; then nothing was taken.
+        """
+        ...
+
+
+class TruckFeed(Protocol):
+    """The last known state of every truck."""
+
+    def snapshot(self) -> Sequence[TruckPosition]:
+        """All trucks, in any order."""
+        ...
+
+    def changed_since(self, revision: int) -> tuple[int, Sequence[TruckPosition]]:
+        """The current revision, and the trucks that changed after `revision` (0: all). Asked about once a second."""
+        ...
+
+
+class CityView(Protocol):
+    """The city in force, as a map can draw it."""
+
+    @property
+    def name(self) -> Text:
+        """What the city is called."""
+        ...
+
+    @property
+    def bounds(self) -> tuple[float, float, float, float]:
+        """West, south, east, north in degrees: what the map shows at first."""
+        ...
+
+    @property
+    def zones(self) -> GeoJson:
+        """Zones with the properties `zone_id`, `kind`, `name` (`{zh, en}` or a string); routes as buffered polygons or lines."""
+        ...
+
+    @property
+    def basemap(self) -> Mapping[str, GeoJson]:
+        """Layers to draw below, by name, in drawing order: `water`, `green`, `roads` (`class`), `labels` (`name`); may be empty."""
+        ...
+
+    @property
+    def stations(self) -> Sequence[Station]:
+        """Weigh stations."""
+        ...
+
+    @property
+    def cameras(self) -> Sequence[Camera]:
+        """Cameras."""
+        ...
+
+
+@dataclass(frozen=True)
+class CityPicture:
+    """A `CityView` of plain values."""
+
+    name: Text
+    bounds: tuple[float, float, float, float]
+    zones: GeoJson
+    basemap: Mapping[str, GeoJson] = field(default_factory=dict)
+    stations: Sequence[Station] = ()
+    cameras: Sequence[Camera] = ()

@@ -1,0 +1,179 @@
+"""Fetches the console's two browser libraries from npm packages into haulwatch/console/static/vendor.
+
+    python scripts/vendor_console.py           # fetch the pinned versions, rewrite, write manifest.json (needs npm, network)
+    python scripts/vendor_console.py --check   # compare the files with manifest.json (needs neither)
+
+The files are checked in: nobody needs Node to run or to change the console. To move to a new version change `PINS`
+and the import paths in static/js/lib.js, run the script, read the diff and run the browser tests.
+
+Two changes are made to what the packages hold, and nothing else: a bare module name (`"lit-html"`) becomes a path,
+because a browser without an inline import map (which the content security policy forbids) cannot resolve it; and the
+pointer to a source map that is not kept is cut.
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import hashlib
+import json
+import re
+import subprocess
+import sys
+import tarfile
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+VENDOR = Path(__file__).resolve().parent.parent / "haulwatch" / "console" / "static" / "vendor"
+
+
+@dataclass(frozen=True)
+class Pin:
+    """One npm package: its exact version, the registry's own SHA-512 of the archive, and the files to keep."""
+
+    name: str
+    version: str
+    integrity: str
+    licence: str
+    licence_file: str
+    files: tuple[str, ...]
+
+    @property
+    def folder(self) -> str:
+        """The folder below vendor/; the version is in the path, so that browsers may keep it for ever."""
+        return f"{self.name.replace('@', '').replace('/', '-')}-{self.version}"
+
+
+PINS = (
+    Pin(
+        "ol",
+        "10.11.0",
+        "sha512-OJ+lrx7kx/1O7Xx18Ff9QkVnwZIEL0OuhJQSy2sYgzzDvyZ2qHvuZEGAajbSstUyBwaS1OtQ4RWnY84tRMDdqg==",
+        "BSD-2-Clause",
+        "LICENSE.md",
+        ("dist/ol.js", "ol.css"),
+    ),
+    Pin(
+        "lit-html",
+        "3.3.3",
+        "sha512-el8M6jK2o3RXBnrSHX3ZKrsN8zEV63pSExTO1wYJz7QndGYZ8353e2a5PPX+qHe2aGayfnchQmkAojaWAREOIA==",
+        "BSD-3-Clause",
+        "LICENSE",
+        (
+            "lit-html.js",
+            "directive.js",
+            "directive-helpers.js",
+            "directives/class-map.js",
+            "directives/if-defined.js",
+            "directives/live.js",
+            "directives/repeat.js",
+        ),
+    ),
+    Pin(
+        "@lit/reactive-element",
+        "2.1.2",
+        "sha512-pbCDiVMnne1lYUIaYNN5wrwQXDtHaYtg7YEFPeW+hws6U47WeFvISGUWekPGKWOP1ygrs0ef0o1VJMk1exos5A==",
+        "BSD-3-Clause",
+        "LICENSE",
+        ("reactive-element.js", "css-tag.js"),
+    ),
+    Pin("lit-element", "4.2.2", "sha512-aFKhNToWxoyhkNDmWZwEva2SlQia+jfG0fjIWV//YeTaWrVnOxD89dPKfigCUspXFmjzOEUQpOkejH5Ly6sG0w==", "BSD-3-Clause", "LICENSE", ("lit-element.js",)),
+)
+SOURCE_MAP = re.compile(r"\n?//# sourceMappingURL=\S+\s*$")
+BARE_IMPORT = re.compile(r'(?P<before>\bfrom|\bimport)"(?P<name>@?[a-z][^"]*)"')
+
+
+def entry_points() -> dict[str, str]:
+    """Bare module name → path below vendor/."""
+    by_name = {pin.name: pin.folder for pin in PINS}
+    return {
+        "lit-html": f"{by_name['lit-html']}/lit-html.js",
+        "@lit/reactive-element": f"{by_name['@lit/reactive-element']}/reactive-element.js",
+        "lit-element/lit-element.js": f"{by_name['lit-element']}/lit-element.js",
+    }
+
+
+def rewrite(source: str, depth: int) -> str:
+    """A module's text with bare names as paths relative to a file `depth` folders below vendor/."""
+    entries = entry_points()
+
+    def path(match: re.Match[str]) -> str:
+        return f'{match["before"]}"{"../" * depth}{entries[match["name"]]}"'
+
+    return SOURCE_MAP.sub("\n", BARE_IMPORT.sub(path, source))
+
+
+def fetch(pin: Pin, scratch: Path) -> dict[str, bytes]:
+    """The package's files by name, after its archive matched the pinned checksum."""
+    command = ["npm", "pack", f"{pin.name}@{pin.version}", "--json", "--pack-destination", str(scratch)]
+    answer = subprocess.run(command, check=True, capture_output=True, text=True, cwd=scratch)
+    archive = scratch / json.loads(answer.stdout)[0]["filename"]
+    digest = "sha512-" + base64.b64encode(hashlib.sha512(archive.read_bytes()).digest()).decode()
+    if digest != pin.integrity:
+        raise SystemExit(f"{pin.name}@{pin.version}: archive is {digest}, pinned is {pin.integrity}")
+    with tarfile.open(archive) as tar:
+        wanted = {f"package/{name}": name for name in (*pin.files, pin.licence_file)}
+        return {wanted[m.name]: read_member(tar, m) for m in tar.getmembers() if m.name in wanted}
+
+
+def read_member(tar: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
+    """The bytes of a regular file in the archive."""
+    stream = tar.extractfile(member)
+    if stream is None:
+        raise SystemExit(f"{member.name} is not a regular file")
+    return stream.read()
+
+
+def install(pin: Pin, files: dict[str, bytes]) -> dict[str, object]:
+    """Writes one package below vendor/ and returns its entry of the manifest."""
+    hashes: dict[str, str] = {}
+    for name in (*pin.files, pin.licence_file):
+        content = files[name]
+        if name.endswith(".js"):
+            content = rewrite(content.decode("utf-8"), depth=name.count("/") + 1).encode("utf-8")
+        target = VENDOR / pin.folder / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(content)
+        hashes[f"{pin.folder}/{name}"] = hashlib.sha256(content).hexdigest()
+    return {
+        "name": pin.name,
+        "version": pin.version,
+        "licence": pin.licence,
+        "licence_file": f"{pin.folder}/{pin.licence_file}",
+        "source": f"npm:{pin.name}@{pin.version}",
+        "integrity": pin.integrity,
+        "sha256": hashes,
+    }
+
+
+def check() -> list[str]:
+    """What differs between vendor/ and its manifest, one line each."""
+    manifest = json.loads((VENDOR / "manifest.json").read_text("utf-8"))
+    expected = {path: digest for package in manifest["packages"] for path, digest in package["sha256"].items()}
+    present = {p.relative_to(VENDOR).as_posix(): p for p in VENDOR.rglob("*") if p.is_file() and p.name != "manifest.json"}
+    problems = [f"not in the manifest: {path}" for path in sorted(present.keys() - expected.keys())]
+    problems += [f"missing: {path}" for path in sorted(expected.keys() - present.keys())]
+    for path in sorted(expected.keys() & present.keys()):
+        if hashlib.sha256(present[path].read_bytes()).hexdigest() != expected[path]:
+            problems.append(f"changed: {path}")
+    return problems
+
+
+def main() -> int:
+    """Fetches, or checks; 0 when all is as pinned."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--check", action="store_true", help="only compare the files with the manifest")
+    if parser.parse_args().check:
+        problems = check()
+        sys.stderr.writelines(f"{line}\n" for line in problems)
+        return 1 if problems else 0
+    with tempfile.TemporaryDirectory() as scratch:
+        packages = [install(pin, fetch(pin, Path(scratch))) for pin in PINS]
+    manifest = json.dumps({"packages": packages}, ensure_ascii=False, indent=2) + "\n"
+    (VENDOR / "manifest.json").write_text(manifest, "utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
