@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -17,7 +17,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from haulwatch.domain.errors import DeviceError
-from haulwatch.domain.events import Event, Observation, Position, Tick
+from haulwatch.domain.events import Event, Position
 from haulwatch.domain.text import Text
 
 CLOCK_AHEAD_LIMIT = timedelta(seconds=60)
@@ -66,7 +66,7 @@ def decode_event(raw: bytes) -> Event:
     if len(raw) > MAX_EVENT_BYTES:
         raise DeviceError("too_large", Text(f"记录过大（{len(raw)} 字节）", f"record too large ({len(raw)} bytes)"))
     try:
-        event = _one.decode(raw)
+        event: Event = _one.decode(raw)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise _explained(raw, error) from error
     fault = fault_of(event)
@@ -187,7 +187,7 @@ def _explained(raw: bytes, error: Exception) -> DeviceError:
 def _code_of(what: str, field: str, raw: bytes) -> str:
     if not field and ("Expected `object`" in what or "Expected `array`" in what):
         return "not_an_object"
-    if "missing required field `kind`" in what or field == "kind" or "Invalid value '" in what and not field:
+    if "missing required field `kind`" in what or field == "kind" or ("Invalid value '" in what and not field):
         return "unknown_kind"
     if "missing required field" in what:
         return "missing_field"
@@ -212,7 +212,7 @@ def _default_text(field: str, what: str) -> Text:
     return Text(f"字段 {field or '（整条记录）'} 不合要求：{what}", f"field {field or '(record)'}: {what}")
 
 
-_TEXTS = {
+_TEXTS: dict[str, Callable[[str, str], Text]] = {
     "not_an_object": lambda _field, what: Text(f"不是事件对象：{what}", f"not an event object: {what}"),
     "unknown_kind": lambda _field, what: Text(
         f"未知的事件类型 kind（可用：{', '.join(KINDS)}）：{what}", f"unknown kind (one of {', '.join(KINDS)}): {what}"
@@ -248,11 +248,6 @@ def encode_event(event: Event) -> bytes:
 def encode_events(events: Sequence[Event]) -> bytes:
     """Events as one record of the observations log: a JSON array."""
     return _encoder.encode(events)
-
-
-def observations(events: Iterable[Event]) -> Iterator[Observation]:
-    """Only the events that speak of a truck; ticks and activations are the log's own and never come from outside."""
-    return (event for event in events if not isinstance(event, Tick) and hasattr(event, "truck_id"))
 
 
 def partition(truck_id: str, partitions: int) -> int:

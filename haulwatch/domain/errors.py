@@ -1,6 +1,6 @@
 """Whose fault is it? Three families of errors under one base; anything else is a bug and may crash.
 
-- `DeviceError`: a device or a foreign system sent something wrong. Counted, dead-lettered with its code, the rest goes on.
+- `DeviceError`: a device or a foreign system sent something wrong. Counted, dead-lettered, the rest goes on.
 - `AuthorError`: a person wrote a wrong file. Every finding of every file is collected; the old version stays in force.
 - `WorldError`: a disk, database or network is away. `retryable` says whether trying again can help.
 """

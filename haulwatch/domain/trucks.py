@@ -82,6 +82,7 @@ class Trip(Struct, omit_defaults=True):
     destination_zone: str | None = None
     route_zone: str | None = None
     manifest_id: str | None = None
+    permitted: bool | None = None
 
 
 class Capture(Struct, frozen=True):
@@ -135,68 +136,103 @@ class Episode(Struct, omit_defaults=True):
     late: bool = False
 
 
-class Gap(Struct, omit_defaults=True):
-    """A silent spell: the truck's state at its start (as bytes), and what arrived later that falls into it."""
+Pending = Position | Weighing | Sighting | Manifest
+Waiting = tuple[int, int, str, int, Pending]
+"""An event in the reorder buffer, `(at_ms, source priority, event_id, received_ms, event)`: they leave in this order."""
 
+
+class Gap(Struct, omit_defaults=True):
+    """A silent spell: the truck's state at its start (as bytes) and what is known of it since.
+
+    `events` are those applied live during the spell and those that arrived late; `replay_at_ms` is set by the latter.
+    """
+
+    heard_ms: int
     start_ms: int
     state: bytes
     end_ms: int = FOREVER_MS
-    late: list[Position | Weighing | Sighting | Manifest] = []
+    events: list[Waiting] = []
+    late_count: int = 0
     replay_at_ms: int = FOREVER_MS
 
 
-class Waiting(Struct, frozen=True, array_like=True, gc=False):
-    """An event in the reorder buffer, in the order in which events leave it."""
+class Suspect(Struct, omit_defaults=True):
+    """Fixes that contradict the last good one but agree with each other: a jump, if enough of them come."""
 
-    at_ms: int
-    priority: int
-    event_id: str
-    due_ms: int
-    event: Position | Weighing | Sighting | Manifest
+    lon: float
+    lat: float
+    ms: int
+    since_ms: int
+    fixes: int = 1
+
+
+class Reading(Struct, omit_defaults=True):
+    """A sensor value that differs from what is believed, and since when: believed once it has persisted."""
+
+    value: str
+    since_ms: int
+    readings: int = 1
 
 
 class TruckState(Struct, omit_defaults=True):
     """All that is remembered of one truck. `None` is unknown; `*_ms` are instants of the device's clock."""
 
     truck_id: str
-    # order
+    # order: owned by `streams.processor`
     waiting: list[Waiting] = []
     applied_ms: int = NEVER_MS
+    applied_priority: int = 0
+    applied_id: str = ""
     first_ms: int = FOREVER_MS
-    recent_ids: list[str] = []
     gaps: list[Gap] = []
-    # the last good fix, and how the truck moves
+    late: bool = False
+    # the last good fix, and how the truck moves: owned by `haulwatch.domain.motion`
+    heard_ms: int = NEVER_MS
     fix_ms: int = NEVER_MS
     fix_event_id: str = ""
     lon: float = 0.0
     lat: float = 0.0
     speed_kmh: float | None = None
+    accuracy_m: float = 0.0
     ignition: bool | None = None
     moving: bool | None = None
     still_since_ms: int = NEVER_MS
     silent: bool = False
-    # fused knowledge
+    suspect: Suspect | None = None
+    track: bytes = b""
+    # fused knowledge: owned by `haulwatch.domain.fusion`
     load: KnownLoad | None = None
     load_ms: int = NEVER_MS
-    load_score: float = 0.0
+    load_seen_ms: int = NEVER_MS
+    load_sensor_ms: int = NEVER_MS
+    load_odds: float = 0.0
+    load_reading: Reading | None = None
+    load_at_stop: KnownLoad | None = None
     load_kg: float | None = None
     gross_kg: float | None = None
     gross_ms: int = NEVER_MS
     cover: KnownCover | None = None
     cover_ms: int = NEVER_MS
+    cover_sensor_ms: int = NEVER_MS
+    cover_reading: Reading | None = None
     lift: KnownLift | None = None
     lift_ms: int = NEVER_MS
-    # where it is and what it is doing
+    lift_reading: Reading | None = None
+    # where it is and what it is doing: zones owned by `geofences.tracking`, the rest by `haulwatch.domain.trips`
     zones: Membership = field(default_factory=Membership)
     phase: TripPhase = "idle"
     trip: Trip | None = None
-    # rules
+    source_zone: str | None = None
+    source_left_ms: int = NEVER_MS
+    manifest_id: str | None = None
+    manifest_ms: int = NEVER_MS
+    manifest_origin: str | None = None
+    manifest_destination: str | None = None
+    # findings: rules owned by `rules.engine`, episodes by `streams.judge`
     rules: dict[str, RuleMemory] = {}
     rule_deadline_ms: int = FOREVER_MS
     episodes: dict[str, Episode] = {}
-    track: bytes = b""
 
 
 Applied = Position | Weighing | Sighting | Manifest | DerivedEvent
 """What rules can name in `on:`; ticks and activations only move the clock and the city."""
-
