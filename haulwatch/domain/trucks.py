@@ -104,21 +104,29 @@ class Partial(Struct, omit_defaults=True):
 
 
 class Hold(Struct, omit_defaults=True):
-    """A `while` condition that holds since `since_ms`; after firing it stays until the episode ends."""
+    """A `while` condition that holds since `since_ms`; after firing it stays until the episode ends.
+
+    `first` and `last` are the observations that began it and the latest one before firing (None: only the first).
+    `due` says that it has held for long enough and was held back by `unless`, schedule or exception until now.
+    """
 
     since_ms: int
     first: Capture
-    last: Capture
+    last: Capture | None = None
     fired: bool = False
+    due: bool = False
 
 
 class RuleMemory(Struct, omit_defaults=True):
-    """What one rule remembers of one truck; owned by `rules.engine`. Absent while there is nothing to remember."""
+    """What one rule remembers of one truck; owned by `rules.engine`. Absent while there is nothing to remember.
+
+    `heads`, for each leading absent step by its index: when such an event last came, and when before that instant.
+    """
 
     partials: list[Partial] = []
     hold: Hold | None = None
     hits: list[Capture] = []
-    last_absent_ms: int = NEVER_MS
+    heads: dict[int, tuple[int, int]] = {}
 
 
 class Episode(Struct, omit_defaults=True):
@@ -132,13 +140,15 @@ class Episode(Struct, omit_defaults=True):
     last_ms: int
     occurrences: int = 1
     emitted_ms: int = NEVER_MS
+    cooldown_ms: int = 0
     holding: bool = False
+    ended: bool = False
     late: bool = False
 
 
 Pending = Position | Weighing | Sighting | Manifest
 Waiting = tuple[int, int, str, int, Pending]
-"""An event in the reorder buffer, `(at_ms, source priority, event_id, received_ms, event)`: they leave in this order."""
+"""An event in the reorder buffer: `(at_ms, source priority, event_id, received_ms, event)`, in order of leaving."""
 
 
 class Gap(Struct, omit_defaults=True):
@@ -222,6 +232,7 @@ class TruckState(Struct, omit_defaults=True):
     zones: Membership = field(default_factory=Membership)
     phase: TripPhase = "idle"
     trip: Trip | None = None
+    last_trip_id: str | None = None
     source_zone: str | None = None
     source_left_ms: int = NEVER_MS
     manifest_id: str | None = None
@@ -232,6 +243,7 @@ class TruckState(Struct, omit_defaults=True):
     rules: dict[str, RuleMemory] = {}
     rule_deadline_ms: int = FOREVER_MS
     episodes: dict[str, Episode] = {}
+    episode_deadline_ms: int = FOREVER_MS
 
 
 Applied = Position | Weighing | Sighting | Manifest | DerivedEvent

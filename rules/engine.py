@@ -1,0 +1,179 @@
+"""The rule engine: one truck's events through a compiled book. No clock, no I/O, no randomness.
+
+Every rule sees every event. Base event first, then its derived events in order, `while` conditions last. Semantics:
+docs/decisions/0004-rule-semantics.md. Deadlines are the caller's to keep: `on_deadline` before any event that is later.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import get_args
+from zoneinfo import ZoneInfo
+
+from haulwatch.domain.derived import DerivedEvent, Silence
+from haulwatch.domain.events import Observation
+from haulwatch.domain.instants import FOREVER_MS
+from haulwatch.domain.registry import Truck
+from haulwatch.domain.trucks import Applied, TruckState
+from rules.matching.counts import CountMatcher, SingleMatcher
+from rules.matching.firing import Gate
+from rules.matching.holds import HoldMatcher
+from rules.matching.program import Counters, Detection, Matcher, Moment, Program, Scan
+from rules.matching.sequences import SequenceMatcher
+from rules.model import CountMatch, OnMatch, WhileMatch
+
+__all__ = ["Counters", "Detection", "Engine"]
+
+NOTHING: list[Detection] = []
+"""Shared answer of the many events that find nothing; never changed."""
+
+
+@dataclass(slots=True)
+class Feed:
+    """What one kind of event can mean to the rules of the book: whom to show it to, beside what the scan finds.
+
+    `heads`: leading absent steps; `waiting` and `holds`: indexes of sequences and of `while` rules.
+    """
+
+    scan: Scan | None
+    heads: list[tuple[SequenceMatcher, int]] = field(default_factory=list)
+    waiting: list[int] = field(default_factory=list)
+    holds: list[int] = field(default_factory=list)
+
+
+class Engine:
+    """Runs a compiled book; everything it remembers of a truck is in `TruckState.rules` and `rule_deadline_ms`."""
+
+    def __init__(self, compiled: Program, timezone: ZoneInfo) -> None:
+        self.counters = Counters()
+        self._program = compiled
+        self._gate = Gate(compiled, timezone, self.counters)
+        self._matchers: list[Matcher] = [self._matcher(index) for index in range(len(compiled.rules))]
+        self._index = {rule.rule_id: index for index, rule in enumerate(compiled.rules)}
+        self._places = [(t.rule_index, 0 if t.role != "step" else t.step, t.role) for t in compiled.triggers]
+        self._feeds = {kind: self._feed(kind) for kind in get_args(Observation) + get_args(DerivedEvent)}
+
+    def _matcher(self, index: int) -> Matcher:
+        match = self._program.rules[index].match
+        if isinstance(match, OnMatch):
+            return SingleMatcher(self._program, self._gate, index)
+        if isinstance(match, CountMatch):
+            return CountMatcher(self._program, self._gate, index, match)
+        if isinstance(match, WhileMatch):
+            return HoldMatcher(self._program, self._gate, index, match)
+        return SequenceMatcher(self._program, self._gate, self.counters, index, match)
+
+    def _feed(self, event_type: type[Applied]) -> Feed:
+        kind = str(event_type.__struct_config__.tag)
+        feed = Feed(self._program.scan.get(kind))
+        for index, matcher in enumerate(self._matchers):
+            if isinstance(matcher, HoldMatcher) and matcher.observes(event_type):
+                feed.holds.append(index)
+            elif isinstance(matcher, SequenceMatcher):
+                feed.heads += [(matcher, step) for step in matcher.heads_of(kind)]
+                if matcher.tests(kind):
+                    feed.waiting.append(index)
+        return feed
+
+    def on_event(
+        self, state: TruckState, truck: Truck, base: Observation, at_ms: int, derived: Sequence[DerivedEvent]
+    ) -> list[Detection]:
+        """What the base event and the events derived from it find; the list is not the caller's to change."""
+        feed = self._feeds[type(base)]
+        hits = feed.scan(base, at_ms, state, truck) if feed.scan is not None else None
+        if hits is None and not derived and not state.rules and not feed.heads:
+            return NOTHING
+        found: list[Detection] = []
+        moment = Moment(base, at_ms, state, truck)
+        self._match(moment, feed, hits, found)
+        for event in derived:
+            self._apply_derived(event, Moment(event, at_ms, state, truck), found)
+        self._observe(moment, feed, hits, found)
+        self._set_deadline(state)
+        return found
+
+    def on_derived(self, state: TruckState, truck: Truck, event: DerivedEvent, at_ms: int) -> list[Detection]:
+        """What a derived event finds that no base event implied, but time: silence, a stop, a filled gap."""
+        found: list[Detection] = []
+        self._apply_derived(event, Moment(event, at_ms, state, truck), found)
+        self._set_deadline(state)
+        return found
+
+    def on_deadline(self, state: TruckState, truck: Truck, deadline_ms: int) -> list[Detection]:
+        """What falls due at or before `deadline_ms`: in order of time, then of rules."""
+        found: list[Detection] = []
+        while state.rule_deadline_ms <= deadline_ms:
+            moment = Moment(None, state.rule_deadline_ms, state, truck)
+            for index in self._due(state):
+                detection = self._matchers[index].expire(moment)
+                if detection is not None:
+                    found.append(detection)
+            self._set_deadline(state)
+        return found
+
+    def drop_changed(self, state: TruckState, previous: Program) -> int:
+        """On activation of this book: memory of rules whose match is the same stays, the rest goes.
+
+        Returns how many rules lost something. A rule that begins with an absence and is new in force starts blind.
+        """
+        before = {rule.rule_id: rule.match_hash for rule in previous.rules}
+        same = {rule.rule_id for rule in self._program.rules if before.get(rule.rule_id) == rule.match_hash}
+        lost = [rule_id for rule_id in state.rules if rule_id not in same]
+        for rule_id in lost:
+            del state.rules[rule_id]
+            self.counters.memories_dropped[rule_id] += 1
+        for rule, matcher in zip(self._program.rules, self._matchers, strict=True):
+            if rule.rule_id not in same and isinstance(matcher, SequenceMatcher):
+                matcher.start_blind(state)
+        self._set_deadline(state)
+        return len(lost)
+
+    def _apply_derived(self, event: DerivedEvent, moment: Moment, found: list[Detection]) -> None:
+        feed = self._feeds[type(event)]
+        hits = feed.scan(event, moment.at_ms, moment.state, moment.truck) if feed.scan is not None else None
+        self._match(moment, feed, hits, found)
+        if isinstance(event, Silence):
+            for rule_id in list(moment.state.rules):
+                matcher = self._matchers[self._index[rule_id]]
+                if isinstance(matcher, HoldMatcher):
+                    matcher.break_by_silence(moment)
+            self._observe(moment, feed, hits, found)
+
+    def _match(self, moment: Moment, feed: Feed, hits: list[int] | None, found: list[Detection]) -> None:
+        """Shows the event to the rules it concerns, in order of their indexes."""
+        work: dict[int, list[int]] = {}
+        for hit in hits or ():
+            index, step, role = self._places[hit]
+            if role not in ("while", "head"):
+                work.setdefault(index, []).append(step)
+        for index in feed.waiting:
+            if self._program.rules[index].rule_id in moment.state.rules:
+                work.setdefault(index, [])
+        for index in sorted(work):
+            detection = self._matchers[index].advance(moment, work[index])
+            if detection is not None:
+                found.append(detection)
+        for matcher, step in feed.heads:
+            matcher.note_head(moment, step)
+
+    def _observe(self, moment: Moment, feed: Feed, hits: list[int] | None, found: list[Detection]) -> None:
+        """Shows the event to `while` conditions: those that hold, and those that held until now."""
+        holding = {self._places[hit][0] for hit in hits or () if self._places[hit][2] == "while"}
+        for index in feed.holds:
+            if index in holding or self._program.rules[index].rule_id in moment.state.rules:
+                detection = self._matchers[index].advance(moment, (0,) if index in holding else ())
+                if detection is not None:
+                    found.append(detection)
+
+    def _due(self, state: TruckState) -> list[int]:
+        """Rules with something due at the truck's deadline, in order."""
+        due_ms = state.rule_deadline_ms
+        indexes = ((self._index[rule_id], memory) for rule_id, memory in state.rules.items())
+        return sorted(i for i, memory in indexes if self._matchers[i].next_deadline(memory) <= due_ms)
+
+    def _set_deadline(self, state: TruckState) -> None:
+        deadline_ms = FOREVER_MS
+        for rule_id, memory in state.rules.items():
+            deadline_ms = min(deadline_ms, self._matchers[self._index[rule_id]].next_deadline(memory))
+        state.rule_deadline_ms = deadline_ms

@@ -1,0 +1,126 @@
+"""`on:` fires on every event that fits; `count:` when enough of them came within a window."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from haulwatch.domain.breaches import Condition
+from haulwatch.domain.instants import FOREVER_MS
+from haulwatch.domain.trucks import Applied, Capture, RuleMemory
+from rules.matching.firing import Gate
+from rules.matching.program import Detection, Moment, Program, Slot, forget_if_empty, memory_of
+from rules.model import CountMatch, Rule
+
+
+class SingleMatcher:
+    """Fires on each event; remembers nothing."""
+
+    def __init__(self, program: Program, gate: Gate, index: int) -> None:
+        self._program = program
+        self._gate = gate
+        self._index = index
+        self._rule: Rule = program.rules[index]
+
+    def advance(self, moment: Moment, hits: Sequence[int]) -> Detection | None:
+        """A detection when the event fits and the gate is open."""
+        if not hits or moment.event is None or not self._gate.opens(self._index, moment, ()):
+            return None
+        capture = capture_of(self._program, self._index, "on", "event", moment, moment.event, ())
+        at_ms = moment.at_ms
+        return Detection(self._rule, "fired", at_ms, at_ms, (capture,), capture.event.event_id)
+
+    def expire(self, moment: Moment) -> Detection | None:  # noqa: ARG002 - one verb for all matchers
+        """Nothing ever falls due."""
+        return None
+
+    def next_deadline(self, memory: RuleMemory) -> int:  # noqa: ARG002 - one verb for all matchers
+        """Never."""
+        return FOREVER_MS
+
+
+class CountMatcher:
+    """Keeps the hits of the window; fires at the N-th and starts again from none.
+
+    A firing that the gate holds back keeps the N - 1 youngest hits, so that the next one is judged again.
+    """
+
+    def __init__(self, program: Program, gate: Gate, index: int, match: CountMatch) -> None:
+        self._program = program
+        self._gate = gate
+        self._index = index
+        self._match = match
+        self._rule: Rule = program.rules[index]
+
+    def advance(self, moment: Moment, hits: Sequence[int]) -> Detection | None:
+        """Adds the hit; a detection when it is the N-th and the gate is open."""
+        if not hits or moment.event is None:
+            return None
+        memory = memory_of(moment.state, self._rule.rule_id)
+        memory.hits.append(capture_of(self._program, self._index, "count", "hit", moment, moment.event, ()))
+        if len(memory.hits) < self._match.count:
+            return None
+        captures = tuple(memory.hits)
+        if self._gate.opens(self._index, moment, captures):
+            memory.hits.clear()
+            forget_if_empty(moment.state, self._rule.rule_id, memory)
+            return self._detection(moment.at_ms, captures)
+        del memory.hits[0]
+        forget_if_empty(moment.state, self._rule.rule_id, memory)
+        return None
+
+    def _detection(self, at_ms: int, captures: tuple[Capture, ...]) -> Detection:
+        match, first = self._match, captures[0]
+        where = "" if match.where is None else f" where {match.where.text}"
+        counted = Condition(
+            text=match.kind + where,
+            name="count",
+            observed=len(captures),
+            operator=">=",
+            threshold=match.count,
+            unit="count",
+        )
+        return Detection(
+            self._rule, "fired", first.at_ms, at_ms, captures, first.event.event_id, (counted, self._span(at_ms, first))
+        )
+
+    def _span(self, at_ms: int, first: Capture) -> Condition:
+        return within_condition(at_ms - first.at_ms, self._match.within_ms)
+
+    def expire(self, moment: Moment) -> Detection | None:
+        """Forgets the hits that are too old to count with any later event."""
+        memory = moment.state.rules.get(self._rule.rule_id)
+        if memory is not None:
+            oldest_ms = moment.at_ms - self._match.within_ms
+            memory.hits = [hit for hit in memory.hits if hit.at_ms > oldest_ms]
+            forget_if_empty(moment.state, self._rule.rule_id, memory)
+        return None
+
+    def next_deadline(self, memory: RuleMemory) -> int:
+        """When the oldest hit leaves the window."""
+        return memory.hits[0].at_ms + self._match.within_ms if memory.hits else FOREVER_MS
+
+
+def capture_of(
+    program: Program,
+    index: int,
+    slot: Slot,
+    alias: str,
+    moment: Moment,
+    event: Applied,
+    captures: Sequence[Capture],
+) -> Capture:
+    """The event as evidence, with the comparisons that held on it at this moment."""
+    conditions = program.explain(index, slot, event, moment.at_ms, moment.state, moment.truck, captures)
+    return Capture(alias, event, moment.at_ms, conditions)
+
+
+def within_condition(span_ms: int, within_ms: int) -> Condition:
+    """How long it took from the first record to the finding, against the window."""
+    return Condition(
+        text="within",
+        name="within",
+        observed=span_ms / 1000,
+        operator="<=",
+        threshold=within_ms / 1000,
+        unit="s",
+    )
