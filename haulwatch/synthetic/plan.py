@@ -1,0 +1,183 @@
+"""The plan of Hekou: roads, places, cameras, weigh stations and what may be hauled where. The same for every seed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Literal
+
+from haulwatch.domain.text import Text
+from haulwatch.synthetic.places import Area, Place, build_areas, build_protected, build_sites
+from haulwatch.synthetic.plane import Point, along, distance
+from haulwatch.synthetic.roads import Path, RoadClass, RoadNetwork
+from haulwatch.synthetic.terrain import bent, street_network
+
+ON_STREETS: tuple[RoadClass, ...] = ("local", "arterial", "ring")
+
+
+@dataclass(frozen=True)
+class CameraSpot:
+    """A camera over a road."""
+
+    camera_id: str
+    name: Text
+    point: Point
+    trust: float
+
+
+@dataclass(frozen=True)
+class Scale:
+    """A weigh station: `static` ones stand before a disposal site's gate, `wim` ones lie in the road."""
+
+    station_id: str
+    name: Text
+    point: Point
+    mode: Literal["static", "wim"]
+    tolerance_pct: float
+    expired: bool
+
+
+@dataclass(frozen=True)
+class Licence:
+    """A haulage permit: from where to where, on which way, at which local hours."""
+
+    permit_id: str
+    origin: str
+    destination: str
+    hours: tuple[str, ...]
+    expired: bool = False
+
+    @property
+    def route_zone(self) -> str:
+        """The id of the route's zone."""
+        return f"R-{self.origin.replace('-', '')}-{self.destination.replace('-', '')}"
+
+
+@dataclass
+class CityPlan:
+    """Everything that stands still."""
+
+    roads: RoadNetwork
+    places: dict[str, Place]
+    areas: list[Area]
+    cameras: list[CameraSpot]
+    scales: list[Scale]
+    licences: list[Licence]
+    on_edge: dict[int, list[tuple[float, CameraSpot | Scale]]] = field(default_factory=dict)
+
+    def of_kind(self, kind: str) -> list[Place]:
+        """The places of one kind, in the order of their ids."""
+        return [place for place in self.places.values() if place.kind == kind]
+
+    def route_of(self, licence: Licence) -> Path:
+        """The way that a permit prescribes, from the site's middle to the disposal site's."""
+        return self.roads.path(self.places[licence.origin].spot, self.places[licence.destination].spot)
+
+
+ALL_DAY = ("00:00-24:00",)
+DAY = ("08:30-16:30",)
+NIGHT = ("19:00-05:00",)
+SPLIT = ("09:00-11:30", "13:00-16:30", "20:00-05:00")
+LICENCES = (
+    Licence("XK-001", "S-001", "D-02", ALL_DAY),
+    Licence("XK-002", "S-002", "D-01", ALL_DAY),
+    Licence("XK-003", "S-003", "D-07", ALL_DAY),
+    Licence("XK-004", "S-004", "D-03", DAY),
+    Licence("XK-005", "S-005", "D-02", ALL_DAY),
+    Licence("XK-006", "S-006", "D-06", NIGHT),
+    Licence("XK-007", "S-007", "D-07", ALL_DAY),
+    Licence("XK-008", "S-008", "D-05", ALL_DAY),
+    Licence("XK-009", "S-009", "D-04", SPLIT),
+    Licence("XK-010", "S-010", "D-06", ALL_DAY),
+    Licence("XK-011", "S-011", "D-05", DAY),
+    Licence("XK-012", "S-012", "D-03", ALL_DAY),
+    Licence("XK-014", "S-014", "D-04", ALL_DAY),
+    Licence("XK-013", "S-013", "D-05", ALL_DAY, expired=True),
+)
+"""Site S-013 has only an expired permit."""
+
+# id, name, street column and row near which it hangs, trust
+CAMERAS: tuple[tuple[str, str, str, float, float, float], ...] = (
+    ("cam-01", "云溪大道青河桥", "Yunxi Avenue Bridge", -7.0, -1.0, 0.9),
+    ("cam-02", "环城西路青河桥", "West Ring Bridge", -5.0, -1.1, 0.9),
+    ("cam-03", "青河大道桥北", "Qinghe Avenue, north bank", -2.0, 0.5, 0.85),
+    ("cam-04", "青河大道江南路口", "Qinghe Avenue at Jiangnan", -2.0, -2.4, 0.85),
+    ("cam-05", "望潮大道桥南", "Wangchao Avenue, south bank", 3.0, -0.3, 0.9),
+    ("cam-06", "环城东路青河桥", "East Ring Bridge", 5.0, 0.3, 0.9),
+    ("cam-07", "环城北路西段", "North Ring, west", -3.5, 5.0, 0.9),
+    ("cam-08", "环城北路东段", "North Ring, east", 2.5, 5.0, 0.9),
+    ("cam-09", "环城南路西段", "South Ring, west", -1.5, -4.0, 0.85),
+    ("cam-10", "环城南路东段", "South Ring, east", 2.5, -4.0, 0.85),
+    ("cam-11", "环城西路北段", "West Ring, north", -5.0, 2.6, 0.9),
+    ("cam-12", "环城东路南段", "East Ring, south", 5.0, -2.6, 0.85),
+    ("cam-13", "人民大道西段", "Renmin Avenue, west", -3.5, 2.0, 0.8),
+    ("cam-14", "人民大道东段", "Renmin Avenue, east", 1.5, 2.0, 0.8),
+    ("cam-15", "江北大道中段", "Jiangbei Avenue", 0.6, 4.0, 0.8),
+    ("cam-16", "江南大道东段", "Jiangnan Avenue, east", 3.5, -2.0, 0.8),
+    ("cam-17", "滨海大道北段", "Binhai Avenue, north", 7.0, 2.5, 0.85),
+    ("cam-18", "滨海大道南段", "Binhai Avenue, south", 7.0, -3.5, 0.85),
+    ("cam-19", "南屿大道", "Nanyu Avenue", -0.6, -6.0, 0.8),
+    ("cam-20", "云溪大道北段", "Yunxi Avenue, north", -7.0, 3.5, 0.8),
+)
+GATE_CAMERAS = ("S-001", "S-002", "S-004", "S-008", "S-011", "D-01", "D-02", "D-03", "D-05", "D-06")
+# id, name, mode, street column and row (wim) or disposal site (static), tolerance, verification expired
+WIM = (
+    ("W-01", "环城北路动态称重点", "North Ring WIM", -1.3, 5.0, 5.0, False),
+    ("W-02", "环城东路动态称重点", "East Ring WIM", 5.0, 2.6, 5.0, False),
+    ("W-03", "环城南路动态称重点", "South Ring WIM", -3.3, -4.0, 5.0, False),
+    ("W-04", "南屿大道动态称重点", "Nanyu Avenue WIM", 2.5, -6.0, 8.0, True),
+)
+STATIC = (
+    ("W-05", "北岭消纳场地磅", "Beiling scale", "D-02", 2.0, False),
+    ("W-06", "东渚消纳场地磅", "Dongzhu scale", "D-06", 2.0, False),
+    ("W-07", "西塘消纳场地磅", "Xitang scale", "D-01", 3.0, True),
+)
+SCALE_BEFORE_GATE_M = 30.0
+
+
+@cache
+def city_plan() -> CityPlan:
+    """The one plan of Hekou (built once in a process)."""
+    roads = street_network()
+    protected, tracks = build_protected(roads)
+    sites = build_sites(roads)
+    cameras = [
+        CameraSpot(camera_id, Text(zh, en), _on_street(roads, column, row), trust)
+        for camera_id, zh, en, column, row, trust in CAMERAS
+    ]
+    places = {place.place_id: place for place in (*sites, *tracks)}
+    cameras += [_gate_camera(roads, places[place_id]) for place_id in GATE_CAMERAS]
+    scales = [
+        Scale(station_id, Text(zh, en), _on_street(roads, column, row), "wim", tolerance, expired)
+        for station_id, zh, en, column, row, tolerance, expired in WIM
+    ]
+    scales += [
+        Scale(station_id, Text(zh, en), _before_gate(roads, places[site]), "static", tolerance, expired)
+        for station_id, zh, en, site, tolerance, expired in STATIC
+    ]
+    plan = CityPlan(roads, places, [*build_areas(), *protected], cameras, scales, list(LICENCES))
+    for thing in (*cameras, *scales):
+        edge, metres, _ = roads.nearest(thing.point, ("local", "arterial", "ring", "access"))
+        plan.on_edge.setdefault(edge.edge_id, []).append((metres, thing))
+    return plan
+
+
+def _on_street(roads: RoadNetwork, column: float, row: float) -> Point:
+    """The nearest point on a street, kept clear of the junctions."""
+    edge, metres, _ = roads.nearest(bent(column, row), ("arterial", "ring"))
+    point, _ = along(edge.line, min(max(metres, 60.0), edge.metres - 60.0))
+    return (round(point[0], 1), round(point[1], 1))
+
+
+def _gate_camera(roads: RoadNetwork, place: Place) -> CameraSpot:
+    turn, gate = roads.nodes[place.turn_off], roads.nodes[place.gate]
+    share = 1 - 12.0 / distance(turn, gate)
+    point = (round(turn[0] + (gate[0] - turn[0]) * share, 1), round(turn[1] + (gate[1] - turn[1]) * share, 1))
+    name = Text(f"{place.name.zh}大门", f"{place.name.en} gate")
+    return CameraSpot(f"cam-{place.place_id.replace('-', '').lower()}", name, point, 0.9)
+
+
+def _before_gate(roads: RoadNetwork, place: Place) -> Point:
+    turn, gate = roads.nodes[place.turn_off], roads.nodes[place.gate]
+    share = 1 - SCALE_BEFORE_GATE_M / distance(turn, gate)
+    return (round(turn[0] + (gate[0] - turn[0]) * share, 1), round(turn[1] + (gate[1] - turn[1]) * share, 1))
