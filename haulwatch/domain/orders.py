@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Protocol, get_args
 
-from msgspec import Struct, field
+from msgspec import Struct
 
 from haulwatch.domain.breaches import Breach, Category, Phase, Severity
 from haulwatch.domain.errors import HaulwatchError
@@ -51,7 +51,7 @@ class Actor(Struct, frozen=True):
 
 
 class Given(Struct, frozen=True):
-    """One thing that must be given with a command; `choices` empty = free text.
+    """One thing that must be given with a command; `choices` empty = free text of `max_length` characters.
 
     `when` limits the demand to commands whose field `when[0]` has the value `when[1]`.
     """
@@ -60,6 +60,7 @@ class Given(Struct, frozen=True):
     label: Text
     choices: tuple[str, ...] = ()
     when: tuple[str, str] | None = None
+    max_length: int = 2000
 
 
 class Transition(Struct, frozen=True):
@@ -188,9 +189,9 @@ class IntakeResult(Struct, frozen=True, kw_only=True):
     `shadow` findings are on record without an order; `unchanged` were known already.
     """
 
-    opened: list[str] = field(default_factory=list)
-    joined: list[str] = field(default_factory=list)
-    updated: list[str] = field(default_factory=list)
+    opened: Sequence[str] = ()
+    joined: Sequence[str] = ()
+    updated: Sequence[str] = ()
     shadow: int = 0
     unchanged: int = 0
 
@@ -199,7 +200,7 @@ class OrderError(HaulwatchError):
     """A command that was not carried out; nothing has changed."""
 
 
-class UnknownOrder(OrderError):
+class UnknownOrder(OrderError):  # noqa: N818 - named for what is the matter
     """There is no order of this id."""
 
     def __init__(self, order_id: str) -> None:
@@ -207,7 +208,7 @@ class UnknownOrder(OrderError):
         self.order_id = order_id
 
 
-class Conflict(OrderError):
+class Conflict(OrderError):  # noqa: N818 - named for what is the matter
     """The order is not as the sender thought; `order` is how it is now.
 
     `code`: `stale` (another version), `illegal` (its stage does not know the command), `key_reused` (the idempotency
@@ -220,7 +221,7 @@ class Conflict(OrderError):
         self.order = order
 
 
-class NotPermitted(OrderError):
+class NotPermitted(OrderError):  # noqa: N818 - named for what is the matter
     """None of the actor's roles may give this command in this stage."""
 
     def __init__(self, text: Text, order: Order) -> None:
@@ -228,7 +229,7 @@ class NotPermitted(OrderError):
         self.order = order
 
 
-class BadCommand(OrderError):
+class BadCommand(OrderError):  # noqa: N818 - named for what is the matter
     """Something that the command needs is missing, unknown or not among its choices: `problems` by field name."""
 
     def __init__(self, problems: Mapping[str, Text]) -> None:

@@ -1,0 +1,1 @@
+"""Schema migrations of the order store, run when it is opened."""

@@ -1,0 +1,69 @@
+"""Between rows and the vocabulary: canonical JSON, orders, findings and audit entries as they are stored."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from sqlalchemy import Row, Select, select
+
+from haulwatch.dispatch import tables
+from haulwatch.domain.breaches import Breach
+from haulwatch.domain.instants import rfc3339, to_ms
+from haulwatch.domain.orders import AuditEntry, Occurrence, Order
+from haulwatch.domain.text import Text
+
+_ORDER_COLUMNS = Order.__struct_fields__
+_OCCURRENCE_COLUMNS = Occurrence.__struct_fields__
+
+
+def canonical(value: Any) -> str:
+    """JSON with sorted keys and no spaces, not ASCII-escaped: equal values give equal text."""
+    plain = msgspec.to_builtins(value)
+    return json.dumps(plain, ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def instant(text: str) -> str:
+    """An RFC 3339 instant in the one form in which instants sort as text."""
+    return rfc3339(to_ms(datetime.fromisoformat(text)))
+
+
+def instant_ms(text: str) -> int:
+    """Milliseconds since 1970 of an RFC 3339 instant."""
+    return to_ms(datetime.fromisoformat(text))
+
+
+def select_orders() -> Select[Any]:
+    """Selects what `order_of` reads: all of an order except the stored finding."""
+    return select(*(tables.orders.c[name] for name in _ORDER_COLUMNS))
+
+
+def select_occurrences() -> Select[Any]:
+    """Selects what `occurrence_of` reads."""
+    return select(*(tables.occurrences.c[name] for name in _OCCURRENCE_COLUMNS))
+
+
+def order_of(row: Row[Any]) -> Order:
+    """The order in a row of `select_orders`."""
+    fields = {name: row._mapping[name] for name in _ORDER_COLUMNS}
+    for name in ("title", "summary"):
+        fields[name] = msgspec.json.decode(fields[name], type=Text)
+    fields["zone_ids"] = msgspec.json.decode(fields["zone_ids"], type=list[str])
+    return Order(**fields)
+
+
+def occurrence_of(row: Row[Any]) -> Occurrence:
+    """The finding in a row of `select_occurrences`."""
+    return Occurrence(**row._mapping)
+
+
+def breach_of(stored: str) -> Breach:
+    """The finding as it was reported, from its stored JSON."""
+    return msgspec.json.decode(stored, type=Breach)
+
+
+def audit_entry_of(row: Row[Any]) -> AuditEntry:
+    """The audit entry in a row of the table `audit`."""
+    return AuditEntry(**{**row._mapping, "detail": json.loads(row.detail)})

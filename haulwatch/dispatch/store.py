@@ -1,0 +1,332 @@
+"""The order store: the truth about work orders. Findings go in, commands change orders, everything is on record.
+
+May be used from any number of threads and processes; each call is one transaction. SQLite by default, PostgreSQL by
+URL.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import msgspec
+from sqlalchemy import Engine, func, insert, select, update
+
+from haulwatch.dispatch import tables
+from haulwatch.dispatch.database import open_engine, reading, writing
+from haulwatch.dispatch.intake import Intake, Outcome, urgency_by_severity
+from haulwatch.dispatch.ledger import Recorder
+from haulwatch.dispatch.lifecycle import COLLECTING, TRANSITIONS, commands_in, decide
+from haulwatch.dispatch.records import (
+    audit_entry_of,
+    breach_of,
+    canonical,
+    instant,
+    occurrence_of,
+    order_of,
+    select_occurrences,
+    select_orders,
+)
+from haulwatch.domain.breaches import Breach
+from haulwatch.domain.instants import rfc3339
+from haulwatch.domain.orders import (
+    STAGES,
+    Actor,
+    BadCommand,
+    Change,
+    Conflict,
+    IntakeResult,
+    Order,
+    OrderDetail,
+    OrderError,
+    OrderFilter,
+    OrderPage,
+    Stage,
+    Step,
+    Transition,
+    UnknownOrder,
+    Urgency,
+)
+from haulwatch.domain.text import Text
+
+JOIN_WINDOW_MS = 30 * 60_000
+"""How far apart two rules' findings of one truck and category may lie and still be the same conduct."""
+
+MAX_PAGE = 500
+EVERY_ORDER = OrderFilter()
+
+
+def now_ms() -> int:
+    """The wall clock: when people do things."""
+    return time.time_ns() // 1_000_000
+
+
+def open_store(
+    url: str,
+    *,
+    timezone: str = "Asia/Shanghai",
+    join_window_ms: int = JOIN_WINDOW_MS,
+    urgency_of: Callable[[Breach], Urgency] = urgency_by_severity,
+    clock_ms: Callable[[], int] = now_ms,
+) -> OrderStore:
+    """Opens (and makes or upgrades, where needed) the order database at `url`.
+
+    `timezone` is the city's: order numbers begin anew each local day. Raises `WorldError` when the database cannot be
+    reached, is no order store, or belongs to a newer version.
+    """
+    return OrderStore(open_engine(url), ZoneInfo(timezone), join_window_ms, urgency_of, clock_ms)
+
+
+class OrderStore:
+    """See the module; made by `open_store`."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        timezone: ZoneInfo,
+        join_window_ms: int,
+        urgency_of: Callable[[Breach], Urgency],
+        clock_ms: Callable[[], int],
+    ) -> None:
+        self._engine = engine
+        self._timezone = timezone
+        self._join_window_ms = join_window_ms
+        self._urgency_of = urgency_of
+        self._clock_ms = clock_ms
+
+    def close(self) -> None:
+        """Gives up the connections."""
+        self._engine.dispose()
+
+    # Findings
+
+    def intake(self, breaches: Iterable[Breach]) -> IntakeResult:
+        """Files a batch of findings in one transaction: all of it or, after an error, none. Safe to repeat."""
+        outcomes: list[Outcome] = []
+        with writing(self._engine) as connection:
+            recorder = Recorder(connection, rfc3339(self._clock_ms()))
+            intake = Intake(recorder, self._timezone, self._join_window_ms, self._urgency_of)
+            outcomes += map(intake.take, breaches)
+            recorder.close()
+
+        def ids(wanted: str) -> Sequence[str]:
+            return [order_id for outcome, order_id in outcomes if outcome == wanted and order_id is not None]
+
+        counts = Counter(outcome for outcome, _ in outcomes)
+        return IntakeResult(
+            opened=ids("opened"),
+            joined=ids("joined"),
+            updated=ids("updated"),
+            shadow=counts["shadow"],
+            unchanged=counts["unchanged"],
+        )
+
+    # Commands
+
+    def command(
+        self,
+        order_id: str,
+        command: str,
+        *,
+        expected_version: int,
+        actor: Actor,
+        data: Mapping[str, Any] | None = None,
+        idempotency_key: str | None = None,
+    ) -> Order:
+        """Carries out `command` and returns the order as it then is.
+
+        Raises `UnknownOrder`, `Conflict`, `NotPermitted` or `BadCommand`; nothing has changed then. A repeated
+        `idempotency_key` of the same actor returns what the first request returned, whatever happened since.
+        """
+        step = Step(order_id, expected_version)
+        (result,) = self.bulk(command, [step], actor=actor, data=data, idempotency_key=idempotency_key)
+        if isinstance(result, OrderError):
+            raise result
+        return result
+
+    def bulk(
+        self,
+        command: str,
+        steps: Sequence[Step],
+        *,
+        actor: Actor,
+        data: Mapping[str, Any] | None = None,
+        idempotency_key: str | None = None,
+    ) -> Sequence[Order | OrderError]:
+        """The same command and data for many orders in one transaction; each succeeds or fails by itself."""
+        results: list[Order | OrderError] = []
+        with writing(self._engine) as connection:
+            recorder = Recorder(connection, rfc3339(self._clock_ms()))
+            for step in steps:
+                try:
+                    results.append(self._once(recorder, command, step, actor, dict(data or {}), idempotency_key))
+                except OrderError as error:
+                    results.append(error)
+            recorder.close()
+        return results
+
+    def _once(
+        self, recorder: Recorder, command: str, step: Step, actor: Actor, data: dict[str, Any], key: str | None
+    ) -> Order:
+        """Carries out one step unless its idempotency key has been used."""
+        if key is None:
+            return self._carry_out(recorder, command, step, actor, data)
+        if not 0 < len(key) <= 128:
+            raise BadCommand({"idempotency_key": Text("应为 1 至 128 个字符", "1 to 128 characters")})
+        request = canonical(
+            {"order": step.order_id, "command": command, "version": step.expected_version, "data": data}
+        )
+        request_hash = hashlib.sha256(request.encode()).hexdigest()
+        # A bulk request has one key for many orders, so the order is part of what the key is unique for.
+        stored_key = hashlib.sha256(canonical([key, step.order_id]).encode()).hexdigest()
+        table = tables.command_keys
+        used = select(table).where(table.c.actor == actor.actor_id, table.c.idempotency_key == stored_key)
+        before = recorder.connection.execute(used).one_or_none()
+        if before is not None and before.request_hash == request_hash:
+            return msgspec.json.decode(before.result, type=Order)
+        if before is not None:
+            text = Text("该幂等键已用于另一请求", "the idempotency key belongs to another request")
+            raise Conflict("key_reused", text, self._current(recorder, step.order_id))
+        order = self._carry_out(recorder, command, step, actor, data)
+        row = {"actor": actor.actor_id, "idempotency_key": stored_key, "request_hash": request_hash}
+        row |= {"order_id": order.order_id, "at": recorder.at, "result": canonical(order)}
+        recorder.connection.execute(insert(table).values(row))
+        return order
+
+    def _carry_out(self, recorder: Recorder, command: str, step: Step, actor: Actor, data: dict[str, Any]) -> Order:
+        before = self._current(recorder, step.order_id)
+        row = decide(before, command, expected_version=step.expected_version, actor=actor, data=data)
+        table = tables.orders
+        changed: dict[str, Any] = {
+            "stage": row.target,
+            "version": before.version + 1,
+            "stage_at": recorder.at,
+            "change_id": recorder.next_change(),
+        }
+        if row.target not in COLLECTING:
+            changed["collecting"] = False
+        changed |= {name: data[name] for name in ("squad_id", "verdict", "reason_code") if name in data}
+        guard = (table.c.order_id == step.order_id, table.c.version == before.version, table.c.stage == row.source)
+        done = recorder.connection.execute(update(table).where(*guard).values(changed))
+        if done.rowcount != 1:
+            raise AssertionError(f"order {step.order_id} changed under the ledger's lock")
+        after = self._current(recorder, step.order_id)
+        detail = {"from": row.source, "stage": row.target, "version": after.version, "data": data}
+        recorder.audit(actor.actor_id, command, step.order_id, {**detail, "roles": sorted(actor.roles)})
+        recorder.change(command, after)
+        return after
+
+    def _current(self, recorder: Recorder, order_id: str) -> Order:
+        found = select_orders().where(tables.orders.c.order_id == order_id)
+        row = recorder.connection.execute(found).one_or_none()
+        if row is None:
+            raise UnknownOrder(order_id)
+        return order_of(row)
+
+    def transitions(self) -> Sequence[Transition]:
+        """The life cycle."""
+        return TRANSITIONS
+
+    # Questions
+
+    def list(
+        self,
+        where: OrderFilter = EVERY_ORDER,
+        *,
+        cursor: str | None = None,
+        limit: int = 50,
+    ) -> OrderPage:
+        """A page of the orders that `where` lets through, newest first.
+
+        `cursor` is the previous page's `next_cursor`; orders that open while somebody pages do not shift the pages.
+        Raises `BadCommand` for a cursor that is none.
+        """
+        table = tables.orders
+        size = max(1, min(limit, MAX_PAGE))
+        query = select_orders().add_columns(table.c.opened_change_id).order_by(table.c.opened_change_id.desc())
+        query = query.where(*_conditions(where), *_after(cursor)).limit(size + 1)
+        with reading(self._engine) as connection:
+            rows = connection.execute(query).all()
+        more = len(rows) > size
+        orders = [
+            order_of(
+                row,
+            )
+            for row in rows[:size]
+        ]
+        return OrderPage(orders, str(rows[size - 1].opened_change_id) if more else None)
+
+    def get(self, order_id: str) -> OrderDetail:
+        """Everything about one order; raises `UnknownOrder`."""
+        orders, occurrences, audit = tables.orders, tables.occurrences, tables.audit
+        with reading(self._engine) as connection:
+            row = connection.execute(select_orders().where(orders.c.order_id == order_id)).one_or_none()
+            if row is None:
+                raise UnknownOrder(order_id)
+            order = order_of(row)
+            breach = connection.execute(select(orders.c.breach).where(orders.c.order_id == order_id)).scalar_one()
+            of_order = select_occurrences().where(occurrences.c.order_id == order_id)
+            found = connection.execute(of_order.order_by(occurrences.c.detected_at, occurrences.c.count)).all()
+            entries = connection.execute(select(audit).where(audit.c.order_id == order_id).order_by(audit.c.seq)).all()
+        return OrderDetail(
+            order=order,
+            breach=breach_of(breach),
+            occurrences=[occurrence_of(one) for one in found],
+            audit=[audit_entry_of(entry) for entry in entries],
+            commands=commands_in(order.stage),
+        )
+
+    def counts(self) -> dict[Stage, int]:
+        """How many orders are in each stage, every stage named."""
+        table = tables.orders
+        with reading(self._engine) as connection:
+            rows = connection.execute(select(table.c.stage, func.count().label("orders")).group_by(table.c.stage)).all()
+        found = {row.stage: int(row.orders) for row in rows}
+        return {stage: found.get(stage, 0) for stage in STAGES}
+
+    def changes_since(self, change_id: int, limit: int = MAX_PAGE) -> Sequence[Change]:
+        """At most `limit` changes after `change_id`, oldest first; ask again while the answer is full."""
+        table = tables.outbox
+        query = select(table).where(table.c.change_id > change_id).order_by(table.c.change_id).limit(limit)
+        with reading(self._engine) as connection:
+            rows = connection.execute(query).all()
+        return [
+            Change(
+                change_id=row.change_id, kind=row.kind, at=row.at, order=msgspec.json.decode(row.payload, type=Order)
+            )
+            for row in rows
+        ]
+
+    def last_change_id(self) -> int:
+        """The newest change's id, 0 when nothing has happened: cheap to ask often."""
+        with reading(self._engine) as connection:
+            return int(connection.execute(select(tables.ledger.c.change_id)).scalar_one())
+
+
+def _conditions(where: OrderFilter) -> list[Any]:
+    table = tables.orders
+    several = (
+        (table.c.stage, where.stages),
+        (table.c.category, where.categories),
+        (table.c.severity, where.severities),
+    )
+    conditions: list[Any] = [column.in_(values) for column, values in several if values]
+    if where.truck_id is not None:
+        conditions.append(table.c.truck_id == where.truck_id)
+    if where.late is not None:
+        conditions.append(table.c.late == where.late)
+    if where.since is not None:
+        conditions.append(table.c.detected_at >= instant(where.since))
+    return conditions
+
+
+def _after(cursor: str | None) -> list[Any]:
+    if cursor is None:
+        return []
+    if not (cursor.isascii() and cursor.isdigit() and len(cursor) < 19):
+        raise BadCommand({"cursor": Text("不是本列表给出的游标", "not a cursor of this list")})
+    return [tables.orders.c.opened_change_id < int(cursor)]
