@@ -10,6 +10,9 @@ FOREVER_MS = 2**62
 """After every instant: "no deadline"."""
 
 
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
 def to_ms(at: datetime) -> int:
     """Milliseconds since 1970-01-01T00:00Z of an aware datetime (rounded to the nearest millisecond)."""
     return round(at.timestamp() * 1000)

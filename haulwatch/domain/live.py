@@ -34,7 +34,7 @@ class Refused(Struct, frozen=True, kw_only=True):
     event_id: str | None = None
 
 
-class IntakeResult(Struct, frozen=True, kw_only=True):
+class SubmissionResult(Struct, frozen=True, kw_only=True):
     """What became of a submission; `accepted` ones are durable, `duplicates` had been taken before."""
 
     accepted: int

@@ -181,4 +181,5 @@ def _end_trip(state: TruckState, outcome: str | None, event_id: str, at_ms: int,
             duration_s=(at_ms - trip.started_ms) / 1000,
         )
     )
+    state.last_trip_id = trip.trip_id
     state.trip = None

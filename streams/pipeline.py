@@ -1,0 +1,115 @@
+"""What happens to one event of one truck, in order, on one page: locate → advance → match.
+
+Poor fixes move nothing but are heard. What the event implies (derived events) is complete before any rule looks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from haulwatch.domain.derived import DerivedEvent, GapFilled, Silence
+from haulwatch.domain.events import Manifest, Position, Sighting, Weighing
+from haulwatch.domain.fusion import fuse_position, fuse_sighting, fuse_weighing
+from haulwatch.domain.instants import FOREVER_MS, NEVER_MS
+from haulwatch.domain.motion import good_fix, move, remember
+from haulwatch.domain.registry import Truck
+from haulwatch.domain.trips import advance_trip, take_manifest, visit
+from haulwatch.domain.trucks import Pending, TruckState
+from rules.engine import Detection
+from streams.runtime import CityRuntime
+
+
+def apply_event(runtime: CityRuntime, state: TruckState, event: Pending, at_ms: int) -> Sequence[Detection]:
+    """Applies one observation in its turn; returns what the rules found."""
+    truck = runtime.truck(state.truck_id)
+    if state.first_ms > at_ms:
+        state.first_ms = at_ms
+    if type(event) is Position:
+        derived = _position(runtime, state, truck, event, at_ms)
+    else:
+        derived = _other(runtime, state, truck, event, at_ms)
+    return runtime.engine.on_event(state, truck, event, at_ms, derived)
+
+
+def _position(runtime: CityRuntime, state: TruckState, truck: Truck, event: Position, at_ms: int) -> list[DerivedEvent]:
+    derived: list[DerivedEvent] = []
+    state.heard_ms = at_ms
+    state.silent = False
+    if event.ignition is not None:
+        state.ignition = event.ignition
+    first = state.fix_ms == NEVER_MS
+    if good_fix(state, event, at_ms, runtime.accuracy_m):
+        changes = runtime.tracker.step(
+            state.zones, state.truck_id, event.event_id, at_ms, event.lon, event.lat, event.speed_kmh
+        )
+        fuse_position(state, truck, event, at_ms, derived)
+        move(state, event, at_ms, derived)
+        remember(state, event, at_ms)
+        if changes:
+            visit(state, changes, derived)
+            derived[:0] = changes
+    else:
+        fuse_position(state, truck, event, at_ms, derived)
+    if derived or first:
+        advance_trip(state, runtime.permits, event.event_id, at_ms, derived)
+    return derived
+
+
+def _other(
+    runtime: CityRuntime, state: TruckState, truck: Truck, event: Weighing | Sighting | Manifest, at_ms: int
+) -> list[DerivedEvent]:
+    derived: list[DerivedEvent] = []
+    if type(event) is Sighting:
+        fuse_sighting(state, event, runtime.camera_trust(event.camera_id), at_ms, derived)
+    elif type(event) is Weighing:
+        fuse_weighing(state, truck, event, at_ms, derived)
+    else:
+        assert type(event) is Manifest
+        take_manifest(state, event, at_ms, derived)
+    if derived:
+        advance_trip(state, runtime.permits, event.event_id, at_ms, derived)
+    return derived
+
+
+def silence_due_ms(runtime: CityRuntime, state: TruckState) -> int:
+    """When the truck counts as silent if nothing is heard of it until then."""
+    if state.silent or state.heard_ms == NEVER_MS:
+        return FOREVER_MS
+    return state.heard_ms + runtime.gap_ms
+
+
+def apply_silence(runtime: CityRuntime, state: TruckState, at_ms: int) -> Sequence[Detection]:
+    """The truck has not been heard for the city's `gap`."""
+    state.silent = True
+    silence = Silence(
+        event_id=f"{state.truck_id}/{state.heard_ms}/silence",
+        truck_id=state.truck_id,
+        at_ms=at_ms,
+        lon=None if state.fix_ms == NEVER_MS else state.lon,
+        lat=None if state.fix_ms == NEVER_MS else state.lat,
+        since_ms=state.heard_ms,
+        speed_kmh=state.speed_kmh,
+    )
+    return runtime.engine.on_derived(state, runtime.truck(state.truck_id), silence, at_ms)
+
+
+def apply_gap_filled(
+    runtime: CityRuntime, state: TruckState, at_ms: int, from_ms: int, to_ms: int, covered_share: float
+) -> Sequence[Detection]:
+    """Late positions of a silent spell have been looked at: the terminal had been out of reach, not switched off."""
+    filled = GapFilled(
+        event_id=f"{state.truck_id}/{from_ms}/gap_filled/{at_ms}",
+        truck_id=state.truck_id,
+        at_ms=at_ms,
+        lon=None if state.fix_ms == NEVER_MS else state.lon,
+        lat=None if state.fix_ms == NEVER_MS else state.lat,
+        from_ms=from_ms,
+        to_ms=to_ms,
+        covered_share=covered_share,
+    )
+    return runtime.engine.on_derived(state, runtime.truck(state.truck_id), filled, at_ms)
+
+
+def apply_rule_deadline(runtime: CityRuntime, state: TruckState, at_ms: int) -> Sequence[Detection]:
+    """Absences and holds whose time has come."""
+    return runtime.engine.on_deadline(state, runtime.truck(state.truck_id), at_ms)

@@ -1,0 +1,283 @@
+"""PartitionProcessor: events of one partition in, breaches out. Pure: no clock, file, socket or random number.
+
+Order. An event waits in its truck's buffer until the partition clock (the largest `received_at` seen) has passed
+its `received_at` + lateness. Then it leaves, and everything of that truck that sorts before it leaves first. Deadlines
+take part in that order as if they were events: one at D leaves after the events at D and before those later than D.
+So what is concluded of a truck depends on its own events alone.
+
+Waking. A wheel of quarter-second slots says which trucks have something due; a truck is also released when its own
+next event comes, before that event joins the buffer. Both give the same order of application.
+"""
+
+from __future__ import annotations
+
+from bisect import insort
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from haulwatch.domain.breaches import Breach
+from haulwatch.domain.events import SOURCE_PRIORITY, CityActivated, Event, Tick
+from haulwatch.domain.instants import EPOCH, FOREVER_MS, NEVER_MS
+from haulwatch.domain.trucks import Pending, TruckState
+from streams import late
+from streams.judge import end_episodes, judge
+from streams.pipeline import apply_event, apply_rule_deadline, apply_silence, silence_due_ms
+from streams.runtime import CityRuntime
+
+SLOT_MS = 256
+AFTER_EVENTS = 99
+"""Sorts a deadline behind every event of its instant."""
+
+
+class Snapshot(Struct, array_like=True):
+    """A processor's whole state; `version` changes with the shape of `TruckState`."""
+
+    version: int
+    clock_ms: int
+    city_hash: str | None
+    trucks: list[TruckState]
+    counters: dict[str, int]
+
+
+SNAPSHOT_VERSION = 1
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(Snapshot)
+
+
+class PartitionProcessor:
+    """Decides for all trucks of one partition. `runtime_of` resolves a city hash when a `city_activated` comes."""
+
+    def __init__(self, runtime: CityRuntime | None, runtime_of: Callable[[str], CityRuntime] | None = None) -> None:
+        self._runtime = runtime
+        self._runtime_of = runtime_of
+        self.clock_ms = NEVER_MS
+        self.counters: Counter[str] = Counter()
+        self._trucks: dict[str, TruckState] = {}
+        self._wheel: dict[int, list[TruckState]] = {}
+        self._swept = NEVER_MS
+
+    # -- in ---------------------------------------------------------------------------------------------------------
+
+    def apply(self, event: Event) -> list[Breach]:
+        """Takes the next event of the log; returns what is thereby concluded, in a fixed order."""
+        out: list[Breach] = []
+        since = event.at - EPOCH
+        at_ms = since.days * 86_400_000 + since.seconds * 1000 + since.microseconds // 1000
+        received_at = event.received_at
+        if received_at is None:
+            received_ms = at_ms
+        else:
+            since = received_at - EPOCH
+            received_ms = since.days * 86_400_000 + since.seconds * 1000 + since.microseconds // 1000
+        if received_ms > self.clock_ms:
+            self.clock_ms = received_ms
+            if received_ms // SLOT_MS > self._swept:
+                self._sweep(received_ms // SLOT_MS, out)
+        priority = SOURCE_PRIORITY.get(type(event))
+        if priority is None:
+            assert isinstance(event, Tick | CityActivated)
+            if isinstance(event, CityActivated):
+                self._activate(event.city_hash, out)
+        else:
+            self._take(event, at_ms, received_ms, priority, out)  # type: ignore[arg-type]
+        return in_order(out) if len(out) > 1 else out
+
+    def advance_to(self, clock_ms: int) -> list[Breach]:
+        """Moves the partition clock, as a tick at that instant would."""
+        out: list[Breach] = []
+        if clock_ms > self.clock_ms:
+            self.clock_ms = clock_ms
+        self._sweep(self.clock_ms // SLOT_MS, out)
+        for state in self._trucks.values():
+            self._release(state, out)
+        return in_order(out)
+
+    def _take(self, event: Pending, at_ms: int, received_ms: int, priority: int, out: list[Breach]) -> None:
+        state = self._trucks.get(event.truck_id)
+        if state is None:
+            state = self._trucks[event.truck_id] = TruckState(event.truck_id)
+        elif state.wake_ms < self.clock_ms:
+            self._release(state, out)
+        event_id = event.event_id
+        if at_ms <= state.applied_ms and (at_ms, priority, event_id) <= (
+            state.applied_ms,
+            state.applied_priority,
+            state.applied_id,
+        ):
+            late.take(state, (at_ms, priority, event_id, received_ms, event), self.counters)
+            self._schedule(state)
+            return
+        waiting = state.waiting
+        if waiting and any(w[0] == at_ms and w[2] == event_id for w in waiting):
+            self.counters["duplicate"] += 1
+            return
+        insort(waiting, (at_ms, priority, event_id, received_ms, event))
+        due_ms = received_ms + self._runtime_in_force().lateness_ms
+        if due_ms < state.wake_ms:
+            state.wake_ms = due_ms
+            slot = max(due_ms // SLOT_MS, self._swept)
+            bucket = self._wheel.get(slot)
+            if bucket is None:
+                self._wheel[slot] = [state]
+            else:
+                bucket.append(state)
+
+    # -- time -------------------------------------------------------------------------------------------------------
+
+    def _sweep(self, slot: int, out: list[Breach]) -> None:
+        """Releases every truck with something due before the current slot."""
+        wheel = self._wheel
+        first, self._swept = self._swept, slot
+        slots = range(first, slot) if slot - first <= len(wheel) else sorted(s for s in wheel if s < slot)
+        for passed in slots:
+            for state in wheel.pop(passed, ()):
+                if state.wake_ms < self.clock_ms:
+                    self._release(state, out)
+
+    def _release(self, state: TruckState, out: list[Breach]) -> None:
+        """Applies everything of one truck that is due by the partition clock, in order."""
+        runtime = self._runtime_in_force()
+        limit_ms = self.clock_ms - runtime.lateness_ms
+        waiting = state.waiting
+        while True:
+            deadline_ms = next_deadline_ms(runtime, state)
+            if waiting and waiting[0][0] <= deadline_ms:
+                if waiting[0][3] >= limit_ms and deadline_ms >= limit_ms and not _any_due(state, limit_ms):
+                    break
+                self._apply_next(runtime, state, out)
+            elif deadline_ms < limit_ms or (waiting and _any_due(state, limit_ms)):
+                self._fire(runtime, state, deadline_ms, out)
+            else:
+                break
+        self._schedule(state)
+
+    def _apply_next(self, runtime: CityRuntime, state: TruckState, out: list[Breach]) -> None:
+        at_ms, priority, event_id, _received_ms, event = waiting = state.waiting.pop(0)
+        if state.silent:
+            late.close_or_join(state, waiting)
+        detections = apply_event(runtime, state, event, at_ms)
+        state.applied_ms = at_ms
+        state.applied_priority = priority
+        state.applied_id = event_id
+        for detection in detections:
+            judge(runtime, state, detection, out)
+
+    def _fire(self, runtime: CityRuntime, state: TruckState, at_ms: int, out: list[Breach]) -> None:
+        """Lets the deadline at `at_ms` fall: silence first (it breaks holds), then rules, late data, episodes."""
+        if silence_due_ms(runtime, state) <= at_ms:
+            late.open_gap(state)
+            detections = apply_silence(runtime, state, at_ms)
+        elif state.rule_deadline_ms <= at_ms:
+            detections = apply_rule_deadline(runtime, state, at_ms)
+        elif late.replay_due_ms(state) <= at_ms:
+            detections = late.replay(runtime, state, at_ms, out)
+        else:
+            detections = ()
+            end_episodes(runtime, state, at_ms, out)
+        state.applied_ms = at_ms
+        state.applied_priority = AFTER_EVENTS
+        for detection in detections:
+            judge(runtime, state, detection, out)
+
+    def _schedule(self, state: TruckState) -> None:
+        """Notes when the truck next has something due, and puts it on the wheel for then."""
+        runtime = self._runtime_in_force()
+        wake_ms = next_deadline_ms(runtime, state)
+        for waiting in state.waiting:
+            if waiting[3] < wake_ms:
+                wake_ms = waiting[3]
+        if wake_ms == FOREVER_MS:
+            state.wake_ms = FOREVER_MS
+            return
+        state.wake_ms = wake_ms = wake_ms + runtime.lateness_ms
+        slot = max(wake_ms // SLOT_MS, self._swept)
+        bucket = self._wheel.get(slot)
+        if bucket is None:
+            self._wheel[slot] = [state]
+        elif bucket[-1] is not state:
+            bucket.append(state)
+
+    # -- city -------------------------------------------------------------------------------------------------------
+
+    def _runtime_in_force(self) -> CityRuntime:
+        if self._runtime is None:
+            raise RuntimeError("an observation came before any city was activated")
+        return self._runtime
+
+    def _activate(self, city_hash: str, out: list[Breach]) -> None:
+        """Puts another city in force from this point of the log on; partial matches of unchanged rules survive."""
+        if self._runtime is not None and self._runtime.city_hash == city_hash:
+            return
+        assert self._runtime_of is not None, "city_activated without a source of cities"
+        runtime, previous = self._runtime_of(city_hash), self._runtime
+        for state in self._trucks.values():
+            if previous is not None:
+                self._release(state, out)
+                self.counters["memory_dropped"] += runtime.engine.drop_changed(state, previous.city.compiled)
+        self._runtime = runtime
+        for state in self._trucks.values():
+            self._schedule(state)
+
+    @property
+    def runtime(self) -> CityRuntime | None:
+        """The city in force."""
+        return self._runtime
+
+    # -- state ------------------------------------------------------------------------------------------------------
+
+    def trucks(self) -> dict[str, TruckState]:
+        """The live states by plate, for maps and counters; not to be changed."""
+        return self._trucks
+
+    def snapshot(self) -> bytes:
+        """The whole state as bytes."""
+        city_hash = self._runtime.city_hash if self._runtime is not None else None
+        trucks = [self._trucks[truck_id] for truck_id in sorted(self._trucks)]
+        return _encoder.encode(Snapshot(SNAPSHOT_VERSION, self.clock_ms, city_hash, trucks, dict(self.counters)))
+
+    def restore(self, data: bytes) -> None:
+        """Takes over the state that `snapshot` gave. Raises ValueError for another version's bytes."""
+        snapshot = _decoder.decode(data)
+        if snapshot.version != SNAPSHOT_VERSION:
+            raise ValueError(f"snapshot version {snapshot.version}, expected {SNAPSHOT_VERSION}")
+        if snapshot.city_hash is not None and (self._runtime is None or self._runtime.city_hash != snapshot.city_hash):
+            assert self._runtime_of is not None, "the snapshot is of another city"
+            self._runtime = self._runtime_of(snapshot.city_hash)
+        self.clock_ms = snapshot.clock_ms
+        self.counters = Counter(snapshot.counters)
+        self._trucks = {state.truck_id: state for state in snapshot.trucks}
+        self._wheel = {}
+        self._swept = self.clock_ms // SLOT_MS
+        for state in snapshot.trucks:
+            self._schedule(state)
+
+
+def next_deadline_ms(runtime: CityRuntime, state: TruckState) -> int:
+    """The earliest instant at which something happens to the truck without an event of its own."""
+    deadline_ms = state.heard_ms + runtime.gap_ms if not state.silent and state.heard_ms != NEVER_MS else FOREVER_MS
+    if state.rule_deadline_ms < deadline_ms:
+        deadline_ms = state.rule_deadline_ms
+    if state.episode_deadline_ms < deadline_ms:
+        deadline_ms = state.episode_deadline_ms
+    if state.gaps:
+        replay_ms = late.replay_due_ms(state)
+        if replay_ms < deadline_ms:
+            deadline_ms = replay_ms
+    return deadline_ms
+
+
+def _any_due(state: TruckState, limit_ms: int) -> bool:
+    return any(waiting[3] < limit_ms for waiting in state.waiting)
+
+
+def in_order(out: list[Breach]) -> list[Breach]:
+    """A fixed order of what one step concludes, whichever truck was woken first; a truck's own order is kept."""
+    return sorted(out, key=_truck_of)
+
+
+def _truck_of(breach: Breach) -> Any:
+    return breach.truck_id
