@@ -1,6 +1,6 @@
 """Fetches the console's two browser libraries from npm packages into haulwatch/console/static/vendor.
 
-    python scripts/vendor_console.py           # fetch the pinned versions, rewrite, write manifest.json (needs npm, network)
+    python scripts/vendor_console.py           # fetch the pinned versions, write manifest.json (needs npm, network)
     python scripts/vendor_console.py --check   # compare the files with manifest.json (needs neither)
 
 The files are checked in: nobody needs Node to run or to change the console. To move to a new version change `PINS`
@@ -78,7 +78,14 @@ PINS = (
         "LICENSE",
         ("reactive-element.js", "css-tag.js"),
     ),
-    Pin("lit-element", "4.2.2", "sha512-aFKhNToWxoyhkNDmWZwEva2SlQia+jfG0fjIWV//YeTaWrVnOxD89dPKfigCUspXFmjzOEUQpOkejH5Ly6sG0w==", "BSD-3-Clause", "LICENSE", ("lit-element.js",)),
+    Pin(
+        "lit-element",
+        "4.2.2",
+        "sha512-aFKhNToWxoyhkNDmWZwEva2SlQia+jfG0fjIWV//YeTaWrVnOxD89dPKfigCUspXFmjzOEUQpOkejH5Ly6sG0w==",
+        "BSD-3-Clause",
+        "LICENSE",
+        ("lit-element.js",),
+    ),
 )
 SOURCE_MAP = re.compile(r"\n?//# sourceMappingURL=\S+\s*$")
 BARE_IMPORT = re.compile(r'(?P<before>\bfrom|\bimport)"(?P<name>@?[a-z][^"]*)"')
@@ -151,7 +158,9 @@ def check() -> list[str]:
     """What differs between vendor/ and its manifest, one line each."""
     manifest = json.loads((VENDOR / "manifest.json").read_text("utf-8"))
     expected = {path: digest for package in manifest["packages"] for path, digest in package["sha256"].items()}
-    present = {p.relative_to(VENDOR).as_posix(): p for p in VENDOR.rglob("*") if p.is_file() and p.name != "manifest.json"}
+    present = {
+        p.relative_to(VENDOR).as_posix(): p for p in VENDOR.rglob("*") if p.is_file() and p.name != "manifest.json"
+    }
     problems = [f"not in the manifest: {path}" for path in sorted(present.keys() - expected.keys())]
     problems += [f"missing: {path}" for path in sorted(expected.keys() - present.keys())]
     for path in sorted(expected.keys() & present.keys()):

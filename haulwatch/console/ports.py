@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from haulwatch.domain.live import IntakeResult, TruckPosition
-from haulwatch.domain.registry import Camera, Station
+from haulwatch.domain.live import SubmissionResult, TruckPosition
+from haulwatch.domain.registry import Camera, Squad, Station
 from haulwatch.domain.text import Text
 
 GeoJson = Mapping[str, Any]
@@ -21,7 +21,7 @@ GeoJson = Mapping[str, Any]
 class EventIntake(Protocol):
     """Where submitted events go."""
 
-    def submit(self, body: bytes, content_type: str) -> IntakeResult:
+    def submit(self, body: bytes, content_type: str) -> SubmissionResult:
         """Takes one event, an array, or NDJSON (`application/x-ndjson`); returns only when the good ones are durable.
 
         Raises `Busy` when the queue is full; then nothing was taken.
@@ -56,12 +56,12 @@ class CityView(Protocol):
 
     @property
     def zones(self) -> GeoJson:
-        """Zones with the properties `zone_id`, `kind`, `name` (`{zh, en}` or a string); routes as buffered polygons or lines."""
+        """Zones with the properties `zone_id`, `kind`, `name` (`{zh, en}` or a string); routes may be lines."""
         ...
 
     @property
     def basemap(self) -> Mapping[str, GeoJson]:
-        """Layers to draw below, by name, in drawing order: `water`, `green`, `roads` (`class`), `labels` (`name`); may be empty."""
+        """Layers to draw below, in drawing order: `water`, `green`, `roads` (`class`), `labels` (`name`); may lack."""
         ...
 
     @property
@@ -72,6 +72,16 @@ class CityView(Protocol):
     @property
     def cameras(self) -> Sequence[Camera]:
         """Cameras."""
+        ...
+
+    @property
+    def squads(self) -> Sequence[Squad]:
+        """Field squads that an order can be dispatched to."""
+        ...
+
+    @property
+    def runbooks(self) -> Mapping[str, Text]:
+        """What to do on site, by rule id, for the rules that say so."""
         ...
 
 
@@ -85,3 +95,5 @@ class CityPicture:
     basemap: Mapping[str, GeoJson] = field(default_factory=dict)
     stations: Sequence[Station] = ()
     cameras: Sequence[Camera] = ()
+    squads: Sequence[Squad] = ()
+    runbooks: Mapping[str, Text] = field(default_factory=dict)

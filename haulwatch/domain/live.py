@@ -42,7 +42,7 @@ class SubmissionResult(Struct, frozen=True, kw_only=True):
     errors: list[Refused] = []
 
 
-class Busy(WorldError):
+class Busy(WorldError):  # noqa: N818  # a state of the world, not a fault
     """The queue is full: nothing of the submission was taken; try again after `retry_after_s`."""
 
     def __init__(self, retry_after_s: int = 1) -> None:

@@ -1,0 +1,48 @@
+"""`GET /api/v1/live`: the live stream (server-sent events) over the hub."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Query, Response
+from fastapi.sse import EventSourceResponse
+
+from haulwatch.console.live import LiveHub
+from haulwatch.console.problems import Problem
+from haulwatch.console.schemas import answers
+from haulwatch.domain.text import Text
+
+EVENTS = """Server-sent events, for ever; one stream per browser is enough.
+
+- `hello` `{change_id}`: where the stream begins.
+- `order`: a `Change` with the order as it was then; the event id is its `change_id`: resume by `Last-Event-ID`.
+- `counts`: orders by stage, after each change.
+- `trucks`: `{revision, full, columns, rows}`, at most once a second; `full` replaces everything known before.
+- `reset` `{change_id}`: too far behind; load the lists anew.
+- A comment every ten seconds when there is no news.
+"""
+
+
+def router(hub: LiveHub) -> APIRouter:
+    """The stream over `hub`."""
+    api = APIRouter(prefix="/api/v1", tags=["live"])
+
+    @api.get(
+        "/live",
+        description=EVENTS,
+        responses={200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}, **answers(None, 503)},
+        response_class=Response,
+    )
+    async def live(
+        after: Annotated[int | None, Query(ge=0, description="begin after this change")] = None,
+        last_event_id: Annotated[str | None, Header(description="sent by the browser when it comes back")] = None,
+    ) -> Response:
+        """The live stream."""
+        if hub.closed or hub.streams >= hub.settings.max_streams:
+            text = Text("实时连接数已满，请稍后再试", "No more live streams are possible; try again later")
+            raise Problem(503, "too-many-streams", text, headers={"Retry-After": "5"})
+        resume = int(last_event_id) if last_event_id is not None and last_event_id.isdecimal() else after
+        headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+        return EventSourceResponse(hub.stream(resume), headers=headers)
+
+    return api
