@@ -40,6 +40,16 @@ def urgency_by_severity(breach: Breach) -> Urgency:
     return by_severity[breach.severity]
 
 
+def ended_instant(breach: Breach) -> str | None:
+    """When the episode ended, as far as this record knows."""
+    return None if breach.ended_at is None else instant(breach.ended_at)
+
+
+def last_seen(breach: Breach) -> str:
+    """The latest instant at which the conduct was seen: `detected_at` stays that of the episode's first finding."""
+    return max(instant(at) for at in (breach.detected_at, breach.ended_at, *(e.at for e in breach.evidence)) if at)
+
+
 class Intake:
     """Takes findings in, one after the other, within one transaction."""
 
@@ -74,11 +84,11 @@ class Intake:
         on_file = select(table.c.breach_id).where(*(column == value for column, value in same))
         if self._connection.execute(on_file).first() is not None:
             return "unchanged", known.order_id
-        seen: dict[str, Any] = {"occurrences": max(known.occurrences, breach.occurrences)}
-        if breach.ended_at is not None:
-            seen["ended_at"] = max(known.ended_at or "", instant(breach.ended_at))
-        inbox = tables.inbox
-        self._connection.execute(update(inbox).where(inbox.c.breach_id == breach.breach_id).values(seen))
+        # The record that has counted furthest says whether the episode is over; at the same count its end does.
+        if (breach.occurrences, breach.phase == "ended") > (known.occurrences, known.ended_at is not None):
+            inbox = tables.inbox
+            seen = {"occurrences": breach.occurrences, "ended_at": ended_instant(breach)}
+            self._connection.execute(update(inbox).where(inbox.c.breach_id == breach.breach_id).values(seen))
         self._file(breach, known.order_id)
         if known.order_id is None:
             return "shadow", None
@@ -152,8 +162,8 @@ class Intake:
             zone_ids=breach.zone_ids,
             started_at=instant(breach.started_at),
             detected_at=detected_at,
-            last_detected_at=detected_at,
-            ended_at=None if breach.ended_at is None else instant(breach.ended_at),
+            last_detected_at=last_seen(breach),
+            ended_at=ended_instant(breach),
             opened_at=self._recorder.at,
             stage_at=self._recorder.at,
         )
@@ -176,7 +186,7 @@ class Intake:
             "status": "shadow" if order_id is None else "active",
             "rule_id": breach.rule_id,
             "occurrences": breach.occurrences,
-            "ended_at": None if breach.ended_at is None else instant(breach.ended_at),
+            "ended_at": ended_instant(breach),
         }
         self._connection.execute(insert(tables.inbox).values(row))
         self._file(breach, order_id)
@@ -191,7 +201,7 @@ class Intake:
             "severity": breach.severity,
             "late": breach.late,
             "detected_at": instant(breach.detected_at),
-            "ended_at": None if breach.ended_at is None else instant(breach.ended_at),
+            "ended_at": ended_instant(breach),
             "lon": breach.lon,
             "lat": breach.lat,
             "recorded_at": self._recorder.at,
@@ -215,7 +225,7 @@ class Intake:
             "change_id": self._recorder.next_change(),
             "occurrences": int(count),
             "ended_at": None if going_on else ended_at,
-            "last_detected_at": max(before.last_detected_at, instant(breach.detected_at)),
+            "last_detected_at": max(before.last_detected_at, last_seen(breach)),
             "severity": max(before.severity, breach.severity, key=SEVERITY_RANK.__getitem__),
             "urgency": max(before.urgency, urgency, key=URGENCY_RANK.__getitem__),
         }

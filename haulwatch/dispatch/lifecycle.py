@@ -9,6 +9,7 @@ from haulwatch.domain.orders import (
     VERDICTS,
     Actor,
     BadCommand,
+    Choice,
     Conflict,
     Given,
     NotPermitted,
@@ -16,6 +17,7 @@ from haulwatch.domain.orders import (
     Role,
     Stage,
     Transition,
+    Verdict,
 )
 from haulwatch.domain.text import Text
 
@@ -44,7 +46,7 @@ ROLE_NAMES: dict[Role, Text] = {
     "administrator": Text("管理员", "administrator"),
 }
 
-VERDICT_NAMES: dict[str, Text] = {
+VERDICT_NAMES: dict[Verdict, Text] = {
     "confirmed": Text("属实", "confirmed"),
     "false_alarm": Text("误报", "false alarm"),
     "not_found": Text("未发现", "not found"),
@@ -68,15 +70,16 @@ FINAL: frozenset[Stage] = frozenset({"closed", "rejected", "void"})
 COLLECTING: frozenset[Stage] = frozenset({"new", "filed", "dispatched", "returned", "accepted", "on_site"})
 """While in these, other rules' findings of the same conduct join; once it is handled, what follows is new conduct."""
 
+_REASONS = tuple(Choice(code, name) for code, name in REASON_NAMES.items())
 _SQUAD = Given("squad_id", Text("中队", "squad"), max_length=128)
 _REASON = Given("reason", Text("理由", "reason"))
-_REASON_CODE = Given("reason_code", Text("原因", "reason"), choices=tuple(REASON_NAMES))
+_REASON_CODE = Given("reason_code", Text("原因", "reason"), choices=_REASONS)
 _NOTE_IF_OTHER = Given("note", Text("说明", "note"), when=("reason_code", "other"))
 _OUTCOME = Given("outcome", Text("处置情况", "what was done"))
-_VERDICT = Given("verdict", Text("核查结论", "verdict"), choices=VERDICTS)
-_WHY_FALSE = Given(
-    "reason_code", Text("误报原因", "why false"), choices=tuple(REASON_NAMES), when=("verdict", "false_alarm")
+_VERDICT = Given(
+    "verdict", Text("核查结论", "verdict"), choices=tuple(Choice(code, VERDICT_NAMES[code]) for code in VERDICTS)
 )
+_WHY_FALSE = Given("reason_code", Text("误报原因", "why false"), choices=_REASONS, when=("verdict", "false_alarm"))
 
 _FILE = Text("立案", "file")
 _REJECT = Text("不予立案", "reject")
@@ -157,8 +160,8 @@ def check_data(row: Transition, data: Mapping[str, Any]) -> dict[str, Text]:
             continue
         if not isinstance(value, str) or not value.strip():
             problems[field.name] = Text("必填", "must be given")
-        elif field.choices and value not in field.choices:
-            choices = ", ".join(field.choices)
+        elif field.choices and value not in {choice.code for choice in field.choices}:
+            choices = ", ".join(choice.code for choice in field.choices)
             problems[field.name] = Text(f"须为其一：{choices}", f"must be one of: {choices}")
     return problems
 

@@ -17,6 +17,7 @@ import msgspec
 from sqlalchemy import Engine, func, insert, select, update
 
 from haulwatch.dispatch import tables
+from haulwatch.dispatch.audit import AuditReport, Checkpoint, verify
 from haulwatch.dispatch.database import open_engine, reading, writing
 from haulwatch.dispatch.intake import Intake, Outcome, urgency_by_severity
 from haulwatch.dispatch.ledger import Recorder
@@ -300,6 +301,11 @@ class OrderStore:
             )
             for row in rows
         ]
+
+    def verify(self, checkpoint: Checkpoint | None = None) -> AuditReport:
+        """Whether the audit is whole, with the first broken entry by name; `checkpoint` is a head kept elsewhere."""
+        with reading(self._engine) as connection:
+            return verify(connection, checkpoint)
 
     def last_change_id(self) -> int:
         """The newest change's id, 0 when nothing has happened: cheap to ask often."""

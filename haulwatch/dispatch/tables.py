@@ -101,7 +101,7 @@ orders = Table(
         "uq_orders_dedup_key_collecting",
         "dedup_key",
         unique=True,
-        sqlite_where=text("collecting"),
+        sqlite_where=text("collecting = 1"),
         postgresql_where=text("collecting"),
     ),
 )

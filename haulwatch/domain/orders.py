@@ -50,6 +50,13 @@ class Actor(Struct, frozen=True):
     roles: frozenset[Role] = frozenset()
 
 
+class Choice(Struct, frozen=True):
+    """One of the values that a field may have, and how people call it."""
+
+    code: str
+    label: Text
+
+
 class Given(Struct, frozen=True):
     """One thing that must be given with a command; `choices` empty = free text of `max_length` characters.
 
@@ -58,7 +65,7 @@ class Given(Struct, frozen=True):
 
     name: str
     label: Text
-    choices: tuple[str, ...] = ()
+    choices: tuple[Choice, ...] = ()
     when: tuple[str, str] | None = None
     max_length: int = 2000
 
@@ -79,8 +86,9 @@ class Order(Struct, frozen=True, kw_only=True):
 
     `version` counts the commands carried out (a command must name the version it was decided on); findings that join
     do not move it, but every change moves `change_id`, so of two copies the one with the larger `change_id` is newer.
-    `detected_at` is the event time of the finding that opened the order, `opened_at` when the order came into being,
-    `stage_at` when it entered its stage, `ended_at` when the conduct ended (null while any of its episodes goes on).
+    `detected_at` is the event time of the finding that opened the order, `last_detected_at` when the conduct was last
+    seen, `ended_at` when it ended (null while any of its episodes goes on); by the wall clock, `opened_at` is when the
+    order came into being and `stage_at` when it entered its stage.
     """
 
     order_id: str

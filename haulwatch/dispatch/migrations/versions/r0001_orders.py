@@ -132,7 +132,7 @@ def _create_orders() -> None:
         "orders",
         ["dedup_key"],
         unique=True,
-        sqlite_where=sa.text("collecting"),
+        sqlite_where=sa.text("collecting = 1"),
         postgresql_where=sa.text("collecting"),
     )
 
