@@ -88,7 +88,7 @@ LICENCES = (
     Licence("XK-007", "S-007", "D-07", ALL_DAY),
     Licence("XK-008", "S-008", "D-05", ALL_DAY),
     Licence("XK-009", "S-009", "D-04", SPLIT),
-    Licence("XK-010", "S-010", "D-06", ALL_DAY),
+    Licence("XK-010", "S-010", "D-02", ALL_DAY),
     Licence("XK-011", "S-011", "D-05", DAY),
     Licence("XK-012", "S-012", "D-03", ALL_DAY),
     Licence("XK-014", "S-014", "D-04", ALL_DAY),
@@ -156,7 +156,8 @@ def city_plan() -> CityPlan:
         for station_id, zh, en, site, tolerance, expired in STATIC
     ]
     plan = CityPlan(roads, places, [*build_areas(), *protected], cameras, scales, list(LICENCES))
-    for thing in (*cameras, *scales):
+    things: list[CameraSpot | Scale] = [*cameras, *scales]
+    for thing in things:
         edge, metres, _ = roads.nearest(thing.point, ("local", "arterial", "ring", "access"))
         plan.on_edge.setdefault(edge.edge_id, []).append((metres, thing))
     return plan
