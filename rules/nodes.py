@@ -16,12 +16,17 @@ Operator = Literal["==", "!=", "<", "<=", ">", ">="]
 
 @dataclass(frozen=True, slots=True)
 class Type:
-    """Type of a value; `values` are the known values of an enum; `nullable` says that it can be unknown."""
+    """Type of a value; `values` are the known values of an enum; `nullable` says that it can be unknown.
+
+    `low` and `high` (inclusive) are the range of a number where the event's definition gives one.
+    """
 
     kind: Kind
     unit: Unit = None
     values: tuple[str, ...] = ()
     nullable: bool = True
+    low: float | None = None
+    high: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
