@@ -10,6 +10,7 @@ from __future__ import annotations
 from bisect import insort
 from collections import Counter
 from collections.abc import Sequence
+from itertools import pairwise
 
 import msgspec
 
@@ -116,5 +117,5 @@ def _covered_share(runtime: CityRuntime, gap: Gap, end_ms: int) -> float:
     """How much of the spell lies within `gap` of a position: 1 when nothing of it stayed dark."""
     times = [gap.heard_ms, *(w[0] for w in gap.events if isinstance(w[4], Position)), end_ms]
     whole_ms = end_ms - gap.heard_ms
-    dark_ms = sum(b - a for a, b in zip(times, times[1:], strict=False) if b - a > runtime.gap_ms)
+    dark_ms = sum(b - a for a, b in pairwise(times) if b - a > runtime.gap_ms)
     return round(1 - dark_ms / whole_ms, 3) if whole_ms > 0 else 1.0

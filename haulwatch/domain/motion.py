@@ -93,6 +93,7 @@ def move(state: TruckState, event: Position, at_ms: int, derived: list[DerivedEv
     state.lon = event.lon
     state.lat = event.lat
     state.speed_kmh = speed
+    state.heading_deg = event.heading_deg
     state.accuracy_m = event.accuracy_m or 0.0
     if speed is None:
         return

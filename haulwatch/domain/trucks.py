@@ -204,6 +204,7 @@ class TruckState(Struct, omit_defaults=True):
     lon: float = 0.0
     lat: float = 0.0
     speed_kmh: float | None = None
+    heading_deg: float | None = None
     accuracy_m: float = 0.0
     ignition: bool | None = None
     moving: bool | None = None

@@ -1,0 +1,1 @@
+"""Recorded events in files: NDJSON (plain, gzip, zstandard), Parquet, standard input."""

@@ -1,0 +1,141 @@
+"""`haulwatch replay`: recorded events through the processor, offline."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import sys
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import IO
+
+import msgspec
+
+from connectors.files.reading import read_events
+from haulwatch.bootstrap import load_runtime, open_order_store
+from haulwatch.cli.progress import Progress
+from haulwatch.domain.breaches import Breach
+from haulwatch.domain.errors import WorldError
+from haulwatch.domain.instants import to_ms
+from haulwatch.domain.text import Text
+from haulwatch.synthetic.scoring import read_truths, score
+from haulwatch.wire import Rejected
+from streams.replay import Replay, ReplayStats
+
+_encode = msgspec.json.Encoder().encode
+
+
+def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Names the command's options."""
+    parser = subparsers.add_parser("replay", help="离线回放事件文件 / run recorded events through the rules, offline")
+    parser.add_argument("events", nargs="+", metavar="EVENTS", help="NDJSON, .gz, .zst, .parquet; - = stdin")
+    parser.add_argument("--city", required=True, type=Path, metavar="DIR", help="城市目录 / city folder")
+    parser.add_argument("--out", metavar="FILE", help="研判结果 NDJSON / breaches as NDJSON (- = stdout)")
+    parser.add_argument("--dead-letters", metavar="FILE", help="坏记录及原因 / bad records with their reasons")
+    parser.add_argument(
+        "--until", metavar="INSTANT", help="回放到此时刻 / move the clock on to this instant (RFC 3339)"
+    )
+    parser.add_argument("--truth", metavar="FILE", help="与真值比对 / score against truth")
+    parser.add_argument("--orders", action="store_true", help="同时生成工单 / also make work orders and count them")
+    parser.add_argument(
+        "--partitions", type=int, default=1, metavar="N", help="分区数 / split the trucks like a cluster"
+    )
+    parser.add_argument("--stats", action="store_true", help="详细计数 / counters in detail")
+    parser.add_argument("--json", action="store_true", help="以 JSON 输出结果 / result as JSON")
+    parser.add_argument("--lang", choices=("zh", "en"), default="zh")
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Runs the command."""
+    until_ms = _instant(options.until) if options.until else None
+    truths = read_truths(options.truth) if options.truth else None
+    runtime = load_runtime(options.city)
+    kept: list[Breach] = []
+    with contextlib.ExitStack() as stack:
+        write_breach = _writer(stack, options.out)
+        write_dead = _writer(stack, options.dead_letters)
+        progress = stack.enter_context(Progress("事件 / events"))
+
+        def rejected(source: str, record: Rejected) -> None:
+            write_dead(_encode(record.dead_letter(source, line=record.index)))
+
+        replay = Replay(
+            runtime, partitions=max(options.partitions, 1), on_rejected=rejected, on_progress=progress.advance
+        )
+        logs = {name: read_events(name) for name in options.events}
+        for breach in replay.run(logs, until_ms=until_ms):
+            write_breach(_encode(breach))
+            if truths is not None or options.orders:
+                kept.append(breach)
+    orders = _count_orders(kept) if options.orders else None
+    result = score(kept, truths) if truths is not None else None
+    stats = replay.stats()
+    if options.out == "-":
+        return 0
+    if options.json:
+        whole = {**msgspec.to_builtins(stats), "total": stats.total, "events_per_s": round(stats.events_per_s)}
+        whole |= {} if orders is None else {"orders": orders}
+        whole |= {} if result is None else {"score": msgspec.to_builtins(result)}
+        print(msgspec.json.encode(whole).decode())
+        return 0
+    print(_told(stats, orders, detailed=options.stats))
+    if result is not None:
+        print(result.table(options.lang))
+    return 0
+
+
+def _instant(text: str) -> int:
+    try:
+        instant = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise WorldError(Text(f"不是 RFC 3339 时刻：{text}", f"not an RFC 3339 instant: {text}")) from error
+    if instant.tzinfo is None:
+        raise WorldError(Text(f"时刻缺少时区：{text}", f"instant without a time zone: {text}"))
+    return to_ms(instant)
+
+
+def _writer(stack: contextlib.ExitStack, name: str | None) -> Callable[[bytes], None]:
+    """Writes lines to a file, to stdout for `-`, nowhere for None."""
+    if name is None:
+        return lambda _line: None
+    try:
+        stream: IO[bytes] = sys.stdout.buffer if name == "-" else stack.enter_context(Path(name).open("wb"))
+    except OSError as error:
+        raise WorldError(Text(f"写不了文件 {name}：{error}", f"cannot write {name}: {error}")) from error
+    return lambda line: stream.write(line + b"\n") and None
+
+
+def _count_orders(breaches: list[Breach]) -> int:
+    store = open_order_store("sqlite://")
+    try:
+        for start in range(0, len(breaches), 500):
+            store.intake(breaches[start : start + 500])
+        return sum(store.counts_by_stage().values())
+    finally:
+        store.close()
+
+
+def _told(stats: ReplayStats, orders: int | None, *, detailed: bool) -> str:
+    return "\n".join(_lines(stats, orders, detailed))
+
+
+def _lines(stats: ReplayStats, orders: int | None, detailed: bool) -> Iterator[str]:
+    yield (
+        f"事件 events {stats.total:,} · 车辆 trucks {stats.trucks:,} · {stats.seconds:.1f} s"
+        f" · {stats.events_per_s:,.0f} events/s"
+    )
+    opened = sum(n for name, n in stats.breaches.items() if name.endswith(".opened"))
+    yield f"研判 breaches {opened:,} · 坏记录 dead letters {sum(stats.dead_letters.values()):,}"
+    if orders is not None:
+        yield f"工单 orders {orders:,}"
+    if detailed:
+        for title, counts in (
+            ("事件 events", stats.events),
+            ("研判 breaches", stats.breaches),
+            ("坏记录 dead letters", stats.dead_letters),
+            ("计数 counters", stats.counters),
+        ):
+            for name, number in counts.items():
+                yield f"  {title}  {name}: {number:,}"

@@ -1,0 +1,350 @@
+"""The processor on the embedded log, one process: durable first, then decided, then told.
+
+One thread owns log and processor. It takes what has been submitted since, appends it in one transaction, answers the
+submitters, applies it, and writes what that led to. A crash at any point loses nothing that was answered: on start the
+last snapshot is restored and the log behind it replayed, which gives the same breaches under the same ids.
+"""
+
+from __future__ import annotations
+
+import queue
+import sqlite3
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+import msgspec
+
+from haulwatch.city import City, build_city, pack_city, unpack_city
+from haulwatch.domain.errors import DeviceError, WorldError
+from haulwatch.domain.events import CityActivated, Event, Tick
+from haulwatch.domain.instants import NEVER_MS, to_datetime, to_ms
+from haulwatch.domain.live import Busy, Refused, SubmissionResult
+from haulwatch.domain.text import Text
+from haulwatch.wire import DeadLetter, Rejected, decode_body, decode_event, encode_event, fault_of
+from streams.live_trucks import LiveTrucks
+from streams.local_log import LocalLog
+from streams.processor import PartitionProcessor
+from streams.runtime import CityRuntime
+
+QUEUE_EVENTS = 50_000
+"""Events that may wait for the disk; more are refused with `Busy`."""
+BATCH_EVENTS = 2_000
+CHECKPOINT_EVENTS = 50_000
+CHECKPOINT_S = 10.0
+TICK_S = 2.0
+LIVE_WITHIN_MS = 60_000
+"""The log follows the wall clock when its last event was received within this of now. A log of the past (recorded
+events posted later) carries its own time only, so that it is decided the same way whenever it is posted."""
+CITIES_KEPT = 4
+
+
+@dataclass(slots=True)
+class Submission:
+    """Good events on their way to the log, bad ones on their way to the dead letters, and who waits for the answer."""
+
+    events: list[Event]
+    dead: list[DeadLetter]
+    answer: Future[int]
+    """How many of the events were new."""
+
+
+class LocalHost:
+    """The embedded system's middle; `start` recovers, `submit` is durable when it returns, `stop` checkpoints."""
+
+    def __init__(
+        self,
+        path: Path,
+        city: City,
+        *,
+        now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+        on_breaches: Callable[[], None] = lambda: None,
+        on_failure: Callable[[BaseException], None] = lambda _error: None,
+    ) -> None:
+        self._log = LocalLog(path)
+        self._now_ms = now_ms
+        self._on_breaches = on_breaches
+        self._on_failure = on_failure
+        self._runtimes: dict[str, CityRuntime] = {}
+        self._city = city
+        self._queue: queue.Queue[Submission | None] = queue.Queue()
+        self._queued = 0
+        self._queue_lock = threading.Lock()
+        self._processor = PartitionProcessor(None, self._runtime_of)
+        self._offset = 0
+        self._applied_since = 0
+        self._checkpoint_at = time.monotonic()
+        self._stopping = False
+        self._thread = threading.Thread(target=self._run, name="local-host", daemon=True)
+        self.trucks = LiveTrucks()
+        self.counters: Counter[str] = Counter()
+        self.failure: BaseException | None = None
+
+    # -- life -------------------------------------------------------------------------------------------------------
+
+    def start(self) -> int:
+        """Restores the snapshot, replays the log behind it, puts the city in force. Returns events replayed."""
+        replayed = self._recover()
+        self._activate()
+        self.trucks.update(self._processor.trucks(), changed_only=False)
+        self._thread.start()
+        return replayed
+
+    def stop(self) -> None:
+        """Finishes what is queued, saves a snapshot, closes the log."""
+        self._queue.put(None)
+        self._thread.join()
+        self._log.close()
+
+    def _recover(self) -> int:
+        saved = self._log.snapshot()
+        if saved is not None:
+            try:
+                self._processor.restore(saved[1])
+                self._offset = saved[0]
+            except (ValueError, msgspec.MsgspecError):
+                # The state of another version: the log has everything, from the beginning.
+                self.counters["snapshot_unusable"] += 1
+                self._processor = PartitionProcessor(None, self._runtime_of)
+        replayed = 0
+        for offset, raw in self._log.events_after(self._offset):
+            self._apply_logged(offset, decode_event(raw))
+            replayed += 1
+        return replayed
+
+    def _apply_logged(self, offset: int, event: Event) -> None:
+        breaches = self._processor.apply(event)
+        self._offset = offset
+        self._applied_since += 1
+        if breaches:
+            self._log.begin()
+            self._log.add_breaches(offset, breaches)
+            self._log.commit()
+
+    def _activate(self) -> None:
+        runtime = self._processor.runtime
+        if runtime is not None and runtime.city_hash == self._city.city_hash:
+            return
+        # Not before what the log has seen, else the activation would stand in its past.
+        at = to_datetime(self._processor.clock_ms if self._processor.clock_ms != NEVER_MS else 0)
+        event = CityActivated(at=at, received_at=at, city_hash=self._city.city_hash)
+        self._log.begin()
+        self._log.save_city(self._city.city_hash, pack_city(self._city.files))
+        offset = self._log.append(None, encode_event(event))
+        self._log.commit()
+        assert offset is not None
+        self._apply_logged(offset, event)
+
+    def _runtime_of(self, city_hash: str) -> CityRuntime:
+        runtime = self._runtimes.get(city_hash)
+        if runtime is None:
+            runtime = CityRuntime(self._city if self._city.city_hash == city_hash else self._stored(city_hash))
+            self._runtimes[city_hash] = runtime
+            while len(self._runtimes) > CITIES_KEPT:
+                del self._runtimes[next(iter(self._runtimes))]
+        return runtime
+
+    def _stored(self, city_hash: str) -> City:
+        packed = self._log.city(city_hash)
+        if packed is None:
+            raise WorldError(
+                Text(f"日志里没有城市 {city_hash}", f"the log names a city that it does not hold: {city_hash}")
+            )
+        return build_city(unpack_city(packed))
+
+    # -- in ---------------------------------------------------------------------------------------------------------
+
+    def submit(self, body: bytes, content_type: str, source: str = "http") -> SubmissionResult:
+        """Takes one event, an array, or NDJSON; returns when the good ones are durable. Raises Busy, WorldError."""
+        events, rejected = decode_body(body)
+        lines = b"\n" in body.strip() and body.lstrip()[:1] != b"["
+        outsiders = [n for n, event in enumerate(events) if isinstance(event, Tick | CityActivated)]
+        for n in reversed(outsiders):
+            fault = DeviceError(
+                "not_an_observation", Text("该事件只能由系统写入", "only the system itself writes this event")
+            )
+            rejected.append(Rejected(n, fault, encode_event(events.pop(n))))
+        events, future = self._stamped(events)
+        rejected += future
+        dead = [r.dead_letter(source, **({"line": r.index} if lines else {"offset": r.index})) for r in rejected]
+        accepted = self._enqueue(events, dead).result() if events or dead else 0
+        return SubmissionResult(
+            accepted=accepted,
+            duplicates=len(events) - accepted,
+            errors=[
+                Refused(index=r.index, code=r.error.code, text=r.error.text, line=r.index if lines else None)
+                for r in rejected
+            ],
+        )
+
+    def submit_events(self, events: Sequence[Event]) -> int:
+        """Takes events of our own connectors; returns how many were new, when they are durable."""
+        return self._enqueue(list(events), []).result()
+
+    def _stamped(self, events: list[Event]) -> tuple[list[Event], list[Rejected]]:
+        """Events with `received_at`: the sender's where it has one (a gateway), ours where it has none."""
+        now = to_datetime(self._now_ms())
+        good: list[Event] = []
+        bad: list[Rejected] = []
+        for index, event in enumerate(events):
+            if event.received_at is None:
+                stamped = msgspec.structs.replace(event, received_at=now)
+                fault = fault_of(stamped)
+            else:
+                stamped, fault = event, None
+                if event.received_at > now + timedelta(milliseconds=LIVE_WITHIN_MS):
+                    fault = DeviceError(
+                        "received_in_future",
+                        Text("received_at 晚于服务器时间", "received_at is later than the server's clock"),
+                    )
+            if fault is None:
+                good.append(stamped)
+            else:
+                bad.append(Rejected(index, fault, encode_event(event)))
+        return good, bad
+
+    def _enqueue(self, events: list[Event], dead: list[DeadLetter]) -> Future[int]:
+        if self.failure is not None or self._stopping:
+            raise WorldError(Text("系统正在停止", "the system is stopping"), retryable=True)
+        count = len(events) + len(dead)
+        with self._queue_lock:
+            if self._queued and self._queued + count > QUEUE_EVENTS:
+                self.counters["refused_busy"] += 1
+                raise Busy
+            self._queued += count
+        submission = Submission(events, dead, Future())
+        self._queue.put(submission)
+        return submission.answer
+
+    # -- the one thread ---------------------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        batch: list[Submission] = []
+        try:
+            while not self._stopping:
+                batch = self._next_batch()
+                self._take(batch)
+                if self._checkpoint_due():
+                    self._checkpoint()
+                self.trucks.update_at_most_every_second(self._processor.trucks())
+            self._checkpoint()
+        except BaseException as error:
+            # Whatever it was, nothing may be answered as durable any more; the log and a restart put it right.
+            self.failure = error
+            self._refuse(batch, error)
+            self._on_failure(error)
+            raise
+
+    def _next_batch(self) -> list[Submission]:
+        batch: list[Submission] = []
+        count = 0
+        try:
+            item = self._queue.get(timeout=TICK_S)
+            while True:
+                if item is None:
+                    self._stopping = True
+                    break
+                batch.append(item)
+                count += len(item.events) + len(item.dead)
+                if count >= BATCH_EVENTS:
+                    break
+                item = self._queue.get_nowait()
+        except queue.Empty:
+            pass
+        with self._queue_lock:
+            self._queued -= count
+        return batch
+
+    def _take(self, batch: list[Submission]) -> None:
+        logged: list[tuple[int, Event]] = []
+        fresh: list[int] = []
+        if not batch and not self._tick_due():
+            return
+        self._log.begin()
+        try:
+            for submission in batch:
+                before = len(logged)
+                for event in submission.events:
+                    offset = self._log.append(getattr(event, "event_id", None), encode_event(event))
+                    if offset is not None:
+                        logged.append((offset, event))
+                fresh.append(len(logged) - before)
+                self._log.keep_dead(submission.dead)
+            if self._tick_due(logged):
+                now = to_datetime(self._now_ms())
+                tick = Tick(at=now, received_at=now)
+                offset = self._log.append(None, encode_event(tick))
+                assert offset is not None
+                logged.append((offset, tick))
+            self._log.commit()
+        except sqlite3.Error as error:
+            self._log.rollback()
+            raise WorldError(
+                Text(f"写不了事件日志：{error}", f"cannot write the event log: {error}"), retryable=True
+            ) from error
+        for submission, new in zip(batch, fresh, strict=True):
+            self.counters["events"] += new
+            self.counters["duplicates"] += len(submission.events) - new
+            self.counters["dead_letters"] += len(submission.dead)
+            submission.answer.set_result(new)
+        self._decide(logged)
+
+    def _tick_due(self, logged: Sequence[tuple[int, Event]] = ()) -> bool:
+        """Whether the log is live and its clock lags behind the wall clock by a tick."""
+        clock_ms = self._processor.clock_ms
+        for _offset, event in logged:
+            clock_ms = max(clock_ms, to_ms(event.received_at or event.at))
+        return TICK_S * 1000 <= self._now_ms() - clock_ms <= LIVE_WITHIN_MS
+
+    def _decide(self, logged: Sequence[tuple[int, Event]]) -> None:
+        found = False
+        writing = False
+        for offset, event in logged:
+            breaches = self._processor.apply(event)
+            self._offset = offset
+            if breaches:
+                if not writing:
+                    self._log.begin()
+                    writing = True
+                self._log.add_breaches(offset, breaches)
+                found = True
+        self._applied_since += len(logged)
+        if writing:
+            self._log.commit()
+        if found:
+            self._on_breaches()
+
+    def _checkpoint_due(self) -> bool:
+        if not self._applied_since:
+            return False
+        return self._applied_since >= CHECKPOINT_EVENTS or time.monotonic() - self._checkpoint_at >= CHECKPOINT_S
+
+    def _checkpoint(self) -> None:
+        self._checkpoint_at = time.monotonic()
+        if not self._applied_since:
+            return
+        state = self._processor.snapshot()
+        self._log.begin()
+        self._log.save_snapshot(self._offset, state)
+        self._log.commit()
+        self._applied_since = 0
+        self.counters["checkpoints"] += 1
+
+    def _refuse(self, batch: Sequence[Submission], error: BaseException) -> None:
+        waiting = list(batch)
+        while True:
+            try:
+                item = self._queue.get_nowait()
+            except queue.Empty:
+                break
+            if item is not None:
+                waiting.append(item)
+        refusal = error if isinstance(error, WorldError) else WorldError(Text("系统故障", "the system failed"))
+        for submission in waiting:
+            if not submission.answer.done():
+                submission.answer.set_exception(refusal)
