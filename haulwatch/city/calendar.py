@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from calendar import day_name
 from datetime import date, timedelta
 from itertools import pairwise
 from typing import Annotated, Any
@@ -17,6 +18,7 @@ from haulwatch.domain.registry import Hours
 from haulwatch.domain.text import Text
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+_WEEKDAYS = {name: number for number, day in enumerate(day_name) for name in (day.lower(), day[:3].lower())}
 _LONGEST_HOLIDAY_DAYS = 60
 
 
@@ -41,17 +43,16 @@ DEFAULT_CALENDAR = Calendar(week=(_OFFICE,) * 5 + ((), ()))
 
 def _week(value: Any) -> tuple[tuple[Hours, ...], ...]:
     if not isinstance(value, dict):
-        raise author_error(
-            "C015",
-            Text("应为“星期: 时段”", "must map weekdays to hours"),
-            Text('mon-fri: ["08:30-17:30"]', 'mon-fri: ["08:30-17:30"]'),
-        )
+        example = 'mon-fri: ["08:30-12:00", "13:30-17:30"]'
+        raise author_error("C015", Text("应为“星期: 时段”", "must map weekdays to hours"), Text(example, example))
     week: dict[int, tuple[Hours, ...]] = {}
     for key, written in value.items():
-        for number in _weekdays(str(key)):
+        hours = _hours(key, written)
+        for number in _weekdays(key):
             if number in week:
-                raise author_error("C015", Text(f"{DAYS[number]} 写了两次", f"{DAYS[number]} stands twice"))
-            week[number] = _hours(written)
+                text = Text(f"{DAYS[number]} 写了两次", f"{DAYS[number]} stands twice")
+                raise author_error("C015", text, inside=(key,), at_key=True)
+            week[number] = hours
     return tuple(week.get(number, ()) for number in range(len(DAYS)))
 
 
@@ -60,67 +61,58 @@ def _weekdays(key: str) -> range:
     first, _, last = key.lower().partition("-")
     numbers = []
     for name in (first, last or first):
-        if name[:3] not in DAYS:
-            raise author_error(
-                "C015",
-                Text(
-                    f"未知的星期 “{name}”，可用：{', '.join(DAYS)}",
-                    f"Unknown weekday “{name}”; known: {', '.join(DAYS)}",
-                ),
-                did_you_mean(name, DAYS),
-            )
-        numbers.append(DAYS.index(name[:3]))
+        if name not in _WEEKDAYS:
+            listed = ", ".join(DAYS)
+            text = Text(f"未知的星期 “{name}”，可用：{listed}", f"Unknown weekday “{name}”; known: {listed}")
+            raise author_error("C015", text, did_you_mean(name, _WEEKDAYS), inside=(key,), at_key=True)
+        numbers.append(_WEEKDAYS[name])
     if numbers[0] > numbers[1]:
-        raise author_error("C015", Text(f"“{key}” 首尾颠倒", f"“{key}” is the wrong way round"))
+        text = Text(f"“{key}” 首尾颠倒", f"“{key}” is the wrong way round")
+        raise author_error("C015", text, inside=(key,), at_key=True)
     return range(numbers[0], numbers[1] + 1)
 
 
-def _hours(written: Any) -> tuple[Hours, ...]:
+def _hours(key: str, written: Any) -> tuple[Hours, ...]:
     spans: list[Hours] = []
     for part in written if isinstance(written, list) else [written or ""]:
         try:
             spans.extend(cells.hours(str(part)))
         except CellError as error:
-            raise author_error(error.code, error.text, error.hint) from None
+            raise author_error(error.code, error.text, error.hint, inside=(key,)) from None
     spans.sort(key=lambda hours: hours.from_min)
-    for before, after in pairwise(spans):
-        if after.from_min < before.to_min:
-            raise author_error("C032", Text("同一天的时段重叠", "Hours of one day overlap"))
+    if any(after.from_min < before.to_min for before, after in pairwise(spans)):
+        raise author_error("C032", Text("同一天的时段重叠", "Hours of one day overlap"), inside=(key,))
     if any(hours.to_min < hours.from_min for hours in spans):
-        raise author_error("C032", Text("工作时段不能跨过零点", "Working hours must not run over midnight"))
+        text = Text("工作时段不能跨过零点", "Working hours must not run over midnight")
+        raise author_error("C032", text, inside=(key,))
     return tuple(spans)
 
 
 def _days(value: Any) -> frozenset[date]:
     """A list of days and spans `2026-10-01/2026-10-07`, both ends included."""
+    if value is None:
+        return frozenset()
     if not isinstance(value, list):
-        raise author_error(
-            "C015",
-            Text("应为日期列表", "must be a list of days"),
-            Text("- 2026-10-01/2026-10-07", "- 2026-10-01/2026-10-07"),
-        )
+        example = Text("例如 - 2026-10-01/2026-10-07", "For example - 2026-10-01/2026-10-07")
+        raise author_error("C015", Text("应为日期列表", "must be a list of days"), example)
     days: set[date] = set()
-    for entry in value:
-        days.update(_span(str(entry)))
+    for index, entry in enumerate(value):
+        days.update(_span(str(entry), index))
     return frozenset(days)
 
 
-def _span(entry: str) -> list[date]:
+def _span(entry: str, index: int) -> list[date]:
     first_text, _, last_text = entry.partition("/") if entry.count("/") == 1 else (entry, "", "")
     try:
         first = cells.day(first_text.strip())
         last = cells.day(last_text.strip()) if last_text else first
     except CellError as error:
-        raise author_error(error.code, error.text, error.hint) from None
+        raise author_error(error.code, error.text, error.hint, inside=(index,)) from None
     length = (last - first).days + 1
     if not 1 <= length <= _LONGEST_HOLIDAY_DAYS:
-        raise author_error(
-            "C038",
-            Text(
-                f"“{entry}” 的起止日期不合理",
-                f"“{entry}” does not run forward, or for more than {_LONGEST_HOLIDAY_DAYS} days",
-            ),
-        )
+        limit = _LONGEST_HOLIDAY_DAYS
+        text = Text(f"“{entry}” 的起止不合理", f"“{entry}” runs backwards, or for more than {limit} days")
+        raise author_error("C038", text, inside=(index,))
     return [first + timedelta(days=offset) for offset in range(length)]
 
 

@@ -30,9 +30,12 @@ _WRONG_TYPE = {
 }
 
 
-def author_error(code: str, text: Text, hint: Text | None = None) -> PydanticCustomError:
-    """What a validator of a model raises: a finding without its place."""
-    return PydanticCustomError("author", "{en}", {"code": code, "zh": text.zh, "en": text.en, "hint": hint})
+def author_error(
+    code: str, text: Text, hint: Text | None = None, *, inside: Path = (), at_key: bool = False
+) -> PydanticCustomError:
+    """What a validator of a model raises: a finding at its value, or at what is `inside` it (or at the key of that)."""
+    context = {"code": code, "zh": text.zh, "en": text.en, "hint": hint, "inside": inside, "at_key": at_key}
+    return PydanticCustomError("author", "{en}", context)
 
 
 def read_document(file: str, data: bytes, model: type[M]) -> tuple[M | None, list[Finding]]:
@@ -98,9 +101,11 @@ class _Document:
             if len(path) == 1:
                 return Finding(self._source.name, 0, 0, "C014", text)
             return self._at(self._nearest(path), "C014", text)
-        node = self._nearest(path)
         if kind == "author":
+            place = (*path, *context["inside"])
+            node = self._keys[place] if context["at_key"] else self._nearest(place)
             return self._at(node, context["code"], Text(context["zh"], context["en"]), context["hint"])
+        node = self._nearest(path)
         if kind == "literal_error":
             allowed = str(context["expected"]).replace("'", "").replace(" or ", ", ")
             text = Text(f"“{name}” 应为其中之一：{allowed}", f"“{name}” must be one of: {allowed}")

@@ -12,6 +12,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict
 from haulwatch.city.documents import author_error
 from haulwatch.domain.errors import did_you_mean
 from haulwatch.domain.text import Text
+from rules.law_packs import available_packs
 
 Datum = Literal["wgs84", "gcj02", "bd09"]
 
@@ -80,6 +81,14 @@ def _datum(value: Any) -> str:
     raise author_error("C018", text, hint)
 
 
+def _law_pack(value: Any) -> str:
+    known = available_packs()
+    if value in known:
+        return str(value)
+    hint = did_you_mean(str(value), known) or Text(f"可用：{', '.join(known)}", f"Known: {', '.join(known)}")
+    raise author_error("C019", Text(f"没有名为 “{value}” 的法规包", f"There is no law pack “{value}”"), hint)
+
+
 def _city_id(value: Any) -> str:
     if isinstance(value, str) and _CITY_ID.fullmatch(value):
         return value
@@ -109,7 +118,7 @@ class CitySettings(BaseModel):
     name: Annotated[Text, BeforeValidator(_text)]
     timezone: Annotated[ZoneInfo, BeforeValidator(_zone_info)]
     datum: Annotated[Datum, BeforeValidator(_datum)]
-    law: tuple[str, ...]
+    law: tuple[Annotated[str, BeforeValidator(_law_pack)], ...]
     lateness: Annotated[int, BeforeValidator(_duration(0, 600_000))] = 3_000
     gap: Annotated[int, BeforeValidator(_duration(10_000, 86_400_000))] = 120_000
     accuracy_m: Annotated[float, BeforeValidator(_number(1, 10_000))] = 50.0
