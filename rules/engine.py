@@ -57,7 +57,7 @@ class Engine:
     def _matcher(self, index: int) -> Matcher:
         match = self._program.rules[index].match
         if isinstance(match, OnMatch):
-            return SingleMatcher(self._program, self._gate, index)
+            return SingleMatcher(self._program, self._gate, index, match)
         if isinstance(match, CountMatch):
             return CountMatcher(self._program, self._gate, index, match)
         if isinstance(match, WhileMatch):
@@ -77,9 +77,18 @@ class Engine:
         return feed
 
     def on_event(
-        self, state: TruckState, truck: Truck, base: Observation, at_ms: int, derived: Sequence[DerivedEvent]
+        self,
+        state: TruckState,
+        truck: Truck,
+        base: Observation,
+        at_ms: int,
+        derived: Sequence[DerivedEvent],
+        accepted: bool = True,
     ) -> list[Detection]:
-        """What the base event and the events derived from it find; the list is not the caller's to change."""
+        """What the base event and the events derived from it find; the list is not the caller's to change.
+
+        `accepted` false: a poor fix, after which `while` conditions are not looked at.
+        """
         feed = self._feeds[type(base)]
         hits = feed.scan(base, at_ms, state, truck) if feed.scan is not None else None
         if hits is None and not derived and not state.rules and not feed.heads:
@@ -89,7 +98,8 @@ class Engine:
         self._match(moment, feed, hits, found)
         for event in derived:
             self._apply_derived(event, Moment(event, at_ms, state, truck), found)
-        self._observe(moment, feed, hits, found)
+        if accepted:
+            self._observe(moment, feed, hits, found)
         self._set_deadline(state)
         return found
 

@@ -9,23 +9,24 @@ from haulwatch.domain.instants import FOREVER_MS
 from haulwatch.domain.trucks import Applied, Capture, RuleMemory
 from rules.matching.firing import Gate
 from rules.matching.program import Detection, Moment, Program, Slot, forget_if_empty, memory_of
-from rules.model import CountMatch, Rule
+from rules.model import CountMatch, OnMatch, Rule
 
 
 class SingleMatcher:
     """Fires on each event; remembers nothing."""
 
-    def __init__(self, program: Program, gate: Gate, index: int) -> None:
+    def __init__(self, program: Program, gate: Gate, index: int, match: OnMatch) -> None:
         self._program = program
         self._gate = gate
         self._index = index
+        self._match = match
         self._rule: Rule = program.rules[index]
 
     def advance(self, moment: Moment, hits: Sequence[int]) -> Detection | None:
         """A detection when the event fits and the gate is open."""
         if not hits or moment.event is None or not self._gate.opens(self._index, moment, ()):
             return None
-        capture = capture_of(self._program, self._index, "on", "event", moment, moment.event, ())
+        capture = capture_of(self._program, self._index, "on", self._match.kind, moment, moment.event, ())
         at_ms = moment.at_ms
         return Detection(self._rule, "fired", at_ms, at_ms, (capture,), capture.event.event_id)
 
@@ -56,7 +57,8 @@ class CountMatcher:
         if not hits or moment.event is None:
             return None
         memory = memory_of(moment.state, self._rule.rule_id)
-        memory.hits.append(capture_of(self._program, self._index, "count", "hit", moment, moment.event, ()))
+        kind = self._match.kind
+        memory.hits.append(capture_of(self._program, self._index, "count", kind, moment, moment.event, ()))
         if len(memory.hits) < self._match.count:
             return None
         captures = tuple(memory.hits)
