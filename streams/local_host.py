@@ -20,13 +20,13 @@ from pathlib import Path
 
 import msgspec
 
-from haulwatch.city import City, build_city, pack_city, unpack_city
+from haulwatch.city import City, build_city, unpack_city
 from haulwatch.domain.errors import DeviceError, WorldError
 from haulwatch.domain.events import CityActivated, Event, Tick
 from haulwatch.domain.instants import NEVER_MS, to_datetime, to_ms
 from haulwatch.domain.live import Busy, Refused, SubmissionResult
 from haulwatch.domain.text import Text
-from haulwatch.wire import DeadLetter, Rejected, decode_body, decode_event, encode_event, fault_of
+from haulwatch.wire import DeadLetter, Rejected, decode_body, decode_event, decode_lines, encode_event, fault_of
 from streams.live_trucks import LiveTrucks
 from streams.local_log import LocalLog
 from streams.processor import PartitionProcessor
@@ -61,6 +61,7 @@ class LocalHost:
         self,
         path: Path,
         city: City,
+        packed: bytes,
         *,
         now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
         on_breaches: Callable[[], None] = lambda: None,
@@ -72,6 +73,7 @@ class LocalHost:
         self._on_failure = on_failure
         self._runtimes: dict[str, CityRuntime] = {}
         self._city = city
+        self._packed = packed
         self._queue: queue.Queue[Submission | None] = queue.Queue()
         self._queued = 0
         self._queue_lock = threading.Lock()
@@ -100,6 +102,15 @@ class LocalHost:
         self._queue.put(None)
         self._thread.join()
         self._log.close()
+
+    def check(self) -> None:
+        """Raises WorldError when the host no longer takes events."""
+        if self.failure is not None:
+            raise WorldError(Text(f"事件处理已停止：{self.failure}", f"processing has stopped: {self.failure}"))
+
+    def processor_counters(self) -> dict[str, int]:
+        """What the processor counts: duplicates, late events, dropped memory."""
+        return dict(self._processor.counters)
 
     def _recover(self) -> int:
         saved = self._log.snapshot()
@@ -134,7 +145,7 @@ class LocalHost:
         at = to_datetime(self._processor.clock_ms if self._processor.clock_ms != NEVER_MS else 0)
         event = CityActivated(at=at, received_at=at, city_hash=self._city.city_hash)
         self._log.begin()
-        self._log.save_city(self._city.city_hash, pack_city(self._city.files))
+        self._log.save_city(self._city.city_hash, self._packed)
         offset = self._log.append(None, encode_event(event))
         self._log.commit()
         assert offset is not None
@@ -159,10 +170,10 @@ class LocalHost:
 
     # -- in ---------------------------------------------------------------------------------------------------------
 
-    def submit(self, body: bytes, content_type: str, source: str = "http") -> SubmissionResult:
+    def submit(self, body: bytes, content_type: str) -> SubmissionResult:
         """Takes one event, an array, or NDJSON; returns when the good ones are durable. Raises Busy, WorldError."""
-        events, rejected = decode_body(body)
-        lines = b"\n" in body.strip() and body.lstrip()[:1] != b"["
+        lines = "ndjson" in content_type
+        events, rejected = decode_lines(body) if lines else decode_body(body)
         outsiders = [n for n, event in enumerate(events) if isinstance(event, Tick | CityActivated)]
         for n in reversed(outsiders):
             fault = DeviceError(
@@ -171,7 +182,7 @@ class LocalHost:
             rejected.append(Rejected(n, fault, encode_event(events.pop(n))))
         events, future = self._stamped(events)
         rejected += future
-        dead = [r.dead_letter(source, **({"line": r.index} if lines else {"offset": r.index})) for r in rejected]
+        dead = [r.dead_letter("http", **({"line": r.index} if lines else {"offset": r.index})) for r in rejected]
         accepted = self._enqueue(events, dead).result() if events or dead else 0
         return SubmissionResult(
             accepted=accepted,

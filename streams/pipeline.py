@@ -24,7 +24,7 @@ def apply_event(runtime: CityRuntime, state: TruckState, event: Pending, at_ms: 
     truck = runtime.truck(state.truck_id)
     if state.first_ms > at_ms:
         state.first_ms = at_ms
-    if type(event) is Position:
+    if isinstance(event, Position):
         derived = _position(runtime, state, truck, event, at_ms)
     else:
         derived = _other(runtime, state, truck, event, at_ms)
@@ -59,12 +59,11 @@ def _other(
     runtime: CityRuntime, state: TruckState, truck: Truck, event: Weighing | Sighting | Manifest, at_ms: int
 ) -> list[DerivedEvent]:
     derived: list[DerivedEvent] = []
-    if type(event) is Sighting:
+    if isinstance(event, Sighting):
         fuse_sighting(state, event, runtime.camera_trust(event.camera_id), at_ms, derived)
-    elif type(event) is Weighing:
+    elif isinstance(event, Weighing):
         fuse_weighing(state, truck, event, at_ms, derived)
     else:
-        assert type(event) is Manifest
         take_manifest(state, event, at_ms, derived)
     if derived:
         advance_trip(state, runtime.permits, event.event_id, at_ms, derived)

@@ -48,11 +48,14 @@ def _opened(name: str) -> IO[bytes]:
     if name == STDIN:
         return sys.stdin.buffer
     path = Path(name)
+    stream: IO[bytes]
     if name.endswith(".gz"):
-        return gzip.open(path, "rb")  # type: ignore[return-value]
-    if name.endswith(".zst"):
-        return zstandard.open(path, "rb")
-    return path.open("rb")
+        stream = gzip.open(path, "rb")  # type: ignore[assignment]
+    elif name.endswith(".zst"):
+        stream = zstandard.open(path, "rb")
+    else:
+        stream = path.open("rb")
+    return stream
 
 
 def _lines(stream: IO[bytes]) -> Iterator[Event | Rejected]:

@@ -1,0 +1,47 @@
+"""`haulwatch run`: the embedded system on real input."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from haulwatch.bootstrap import embedded, load_city
+from haulwatch.domain.errors import WorldError
+from haulwatch.domain.text import Text
+
+
+def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Names the command's options."""
+    parser = subparsers.add_parser("run", help="单机运行 / run the embedded system")
+    parser.add_argument("--city", required=True, type=Path, metavar="DIR", help="城市目录 / city folder")
+    parser.add_argument("--data", required=True, type=Path, metavar="DIR", help="数据目录 / data folder")
+    parser.add_argument("--http", default="127.0.0.1:8080", metavar="HOST:PORT", help="网页与接口 / console and API")
+    parser.add_argument("--database", metavar="URL", help="工单库 / order database (default: SQLite in --data)")
+    parser.add_argument("--lang", choices=("zh", "en"), default="zh")
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Runs the command until it is told to stop (SIGINT or SIGTERM)."""
+    host, port = address(options.http)
+    city, files = load_city(options.city)
+    for warning in city.warnings:
+        print(warning.render(options.lang), file=sys.stderr)
+    system = embedded(city, files, options.data, host, port, database=options.database)
+    replayed = system.start()
+    shown = f"http://{'127.0.0.1' if host in ('0.0.0.0', '::') else host}:{port}/"
+    print(f"haulwatch · {city.name.lang(options.lang)} · {shown} · 重放 replayed {replayed:,}", flush=True)
+    try:
+        system.serve()
+    finally:
+        system.stop()
+    return 0
+
+
+def address(text: str) -> tuple[str, int]:
+    """`HOST:PORT` as host and port. Raises WorldError."""
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdigit() or int(port) > 65535:
+        raise WorldError(Text(f"地址应为 HOST:PORT，而不是 {text}", f"expected HOST:PORT, not {text}"))
+    return host.strip("[]"), int(port)
