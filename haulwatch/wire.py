@@ -195,7 +195,7 @@ def _code_of(what: str, field: str, raw: bytes) -> str:
         return "lat_lon_swapped"
     if what.startswith("Expected `") and (">=" in what or "<=" in what or "> " in what or "< " in what):
         return "out_of_range"
-    if what.startswith("Expected `"):
+    if what.startswith("Expected `") and "matching regex" not in what:
         return "wrong_type"
     return "bad_value"
 
