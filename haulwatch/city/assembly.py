@@ -22,7 +22,7 @@ from geofences.loading import load_zones
 from geofences.zones import Zone
 from haulwatch.city.calendar import DEFAULT_CALENDAR, Calendar, CalendarFile
 from haulwatch.city.documents import read_document
-from haulwatch.city.files import CALENDAR_FILE, SETTINGS_FILE, belongs, content_hash, stray_findings
+from haulwatch.city.files import CALENDAR_FILE, SETTINGS_FILE, content_hash, decides, stray_findings
 from haulwatch.city.registry import Bounds, Tables
 from haulwatch.city.settings import CitySettings
 from haulwatch.domain.errors import AuthorError, Finding
@@ -81,7 +81,7 @@ def _read(files: Mapping[str, bytes], today: date | None) -> tuple[City | None, 
     tables.check_zones(zones)
     tables.check_places(_bounds(zones), lambda lon, lat: convert(lon, lat, datum, "wgs84"))
     rule_files, shipped = _rule_files(files)
-    book, rule_findings = load_books(rule_files, today=today)
+    book, rule_findings = load_books(list(rule_files.items()), today=today)
     findings += zone_findings + tables.findings() + rule_findings + calendar_findings + stray_findings(files)
     broken = any(finding.severity == "error" for finding in findings)
     if broken or settings is None or calendar is None or book is None:
@@ -128,7 +128,7 @@ def _calendar(files: Mapping[str, bytes]) -> tuple[Calendar | None, list[Finding
 
 
 def _zones(files: Mapping[str, bytes], datum: Datum) -> tuple[list[Zone], list[Finding]]:
-    zone_files = [(name, files[name]) for name in sorted(files) if name.startswith("geofences/") and belongs(name)]
+    zone_files = [(name, files[name]) for name in sorted(files) if name.startswith("geofences/") and decides(name)]
     if not zone_files:
         text = Text("geofences/ 中没有 .geojson 围栏文件", "There is no .geojson file in geofences/")
         return [], [Finding("geofences/", 0, 0, "C002", text)]
@@ -153,7 +153,7 @@ def _rule_files(files: Mapping[str, bytes]) -> tuple[dict[str, bytes], dict[str,
 
     A folder with overlays only (`rules/local/`) tunes the shipped books.
     """
-    own = {name: data for name, data in files.items() if name.startswith("rules/") and belongs(name)}
+    own = {name: data for name, data in files.items() if name.startswith("rules/") and decides(name)}
     if any(not name.startswith("rules/local/") for name in own):
         return own, {}
     books = resources("rules").joinpath("books")

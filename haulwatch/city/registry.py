@@ -103,7 +103,7 @@ def _check_trucks(trucks: Rows[Truck]) -> None:
         _check_period(trucks, key, "permit_to", truck.permit_from, truck.permit_to)
         if truck.tare_kg and truck.registered_gross_kg and truck.tare_kg >= truck.registered_gross_kg:
             text = Text("空车质量不小于总质量", "The tare is not below the registered gross mass")
-            trucks.report(key, "tare_kg", "C042", text, severity="warning")
+            trucks.report(key, "tare_kg", "C041", text, severity="warning")
         if truck.terminal_id is not None and (first := terminals.setdefault(truck.terminal_id, key)) != key:
             text = Text(
                 f"终端 {truck.terminal_id} 已登记在 {first} 名下",

@@ -1,0 +1,60 @@
+"""The documents name only what exists: commands, paths, decisions in a row."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from haulwatch.cli.main import VERBS
+
+ROOT = Path(__file__).parents[2]
+DOCUMENTS = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
+TOP_FOLDERS = ("haulwatch", "connectors", "streams", "rules", "geofences", "tests", "docs", "bench", "scripts", ".ci")
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_it_names_only_commands_that_exist(document: Path) -> None:
+    text = document.read_text(encoding="utf-8")
+    named = set(re.findall(r"(?:^|[`$] ?)(?:\.venv/bin/)?haulwatch ([a-z][a-z0-9-]*)", text, re.MULTILINE))
+    assert named <= set(VERBS)
+    verbs = set(re.findall(r"^([a-z]+):.*##", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    assert set(re.findall(r"`make ([a-z]+)", text)) <= verbs
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_it_names_only_paths_that_exist(document: Path) -> None:
+    text = document.read_text(encoding="utf-8")
+    quoted = re.findall(r"`([\w.-]+(?:/[\w.-]+)+/?)`", text)
+    ours = {path for path in quoted if path.split("/")[0] in TOP_FOLDERS}
+    linked = re.findall(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)", text)
+    missing = [path for path in sorted(ours) if not (ROOT / path).exists()]
+    missing += [path for path in linked if not (document.parent / path).exists()]
+    assert missing == []
+
+
+def test_decisions_are_numbered_once_and_say_what_was_decided() -> None:
+    records = sorted((ROOT / "docs/decisions").glob("*.md"))
+    assert records
+    numbers = [path.name[:4] for path in records]
+    assert all(re.fullmatch(r"\d{4}-[a-z0-9-]+\.md", path.name) for path in records)
+    assert len(set(numbers)) == len(numbers)
+    for path in records:
+        assert path.read_text(encoding="utf-8").startswith(f"# {path.name[:4]} "), path.name
+
+
+def test_the_changelog_has_a_section_for_this_version() -> None:
+    project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    [version] = re.findall(r'^version = "(.*)"$', project, re.MULTILINE)
+    changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert "\n## [Unreleased]\n" in changelog
+    assert re.search(rf"^## \[{re.escape(version)}\]", changelog, re.MULTILINE)
+
+
+def test_every_finding_of_the_city_is_in_its_guide() -> None:
+    guide = (ROOT / "docs/city.md").read_text(encoding="utf-8")
+    sources = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "haulwatch/city").glob("*.py"))
+    used = set(re.findall(r'"(C\d{3})"', sources))
+    listed = set(re.findall(r"^\| (C\d{3}) \|", guide, re.MULTILINE))
+    assert used == listed
