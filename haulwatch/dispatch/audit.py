@@ -121,8 +121,11 @@ def _check_findings(connection: Connection) -> AuditProblem | None:
         told = [(entry, json.loads(entry.detail)) for entry in chunk]
         told = [(entry, detail) for entry, detail in told if "breach_sha256" in detail]
         stored = _stored_hashes(connection, [detail["breach_id"] for _, detail in told])
+        opened = _opened_hashes(connection, [entry.order_id for entry, _ in told if entry.action == "opened"])
         for entry, detail in told:
-            if stored.get((detail["breach_id"], detail["phase"], detail["occurrences"])) != detail["breach_sha256"]:
+            hashed = detail["breach_sha256"]
+            key = (detail["breach_id"], detail["phase"], detail["occurrences"])
+            if stored.get(key) != hashed or (entry.action == "opened" and opened.get(entry.order_id) != hashed):
                 text = Text("所存线索已被改动或删除", "the stored finding was changed or removed")
                 return AuditProblem("order", entry.seq, text, entry.order_id)
     return None
@@ -133,6 +136,12 @@ def _stored_hashes(connection: Connection, breach_ids: Sequence[str]) -> dict[tu
     columns = select(table.c.breach_id, table.c.phase, table.c.count, table.c.breach)
     rows = connection.execute(columns.where(table.c.breach_id.in_(breach_ids)))
     return {(row[0], row[1], row[2]): hashlib.sha256(row[3].encode()).hexdigest() for row in rows}
+
+
+def _opened_hashes(connection: Connection, order_ids: Sequence[str]) -> dict[str, str]:
+    table = tables.orders
+    rows = connection.execute(select(table.c.order_id, table.c.breach).where(table.c.order_id.in_(order_ids)))
+    return {row.order_id: hashlib.sha256(row.breach.encode()).hexdigest() for row in rows}
 
 
 def _check_orders(connection: Connection) -> AuditProblem | None:

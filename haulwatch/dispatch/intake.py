@@ -92,7 +92,7 @@ class Intake:
         self._file(breach, known.order_id)
         if known.order_id is None:
             return "shadow", None
-        self._refresh(known.order_id, breach, breach.phase)
+        self._refresh(known.order_id, breach, "ended" if breach.phase == "ended" else "updated")
         return "updated", known.order_id
 
     def _target(self, breach: Breach) -> tuple[str, str | None]:

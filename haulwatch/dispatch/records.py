@@ -26,13 +26,16 @@ def canonical(value: Any) -> str:
 
 
 def instant(text: str) -> str:
-    """An RFC 3339 instant in the one form in which instants sort as text."""
-    return rfc3339(to_ms(datetime.fromisoformat(text)))
+    """An RFC 3339 instant in the one form in which instants sort as text; `ValueError` when it is none."""
+    return rfc3339(instant_ms(text))
 
 
 def instant_ms(text: str) -> int:
-    """Milliseconds since 1970 of an RFC 3339 instant."""
-    return to_ms(datetime.fromisoformat(text))
+    """Milliseconds since 1970 of an RFC 3339 instant; `ValueError` when it is none."""
+    at = datetime.fromisoformat(text)
+    if at.tzinfo is None:
+        raise ValueError(f"an instant without an offset: {text}")
+    return to_ms(at)
 
 
 def select_orders() -> Select[Any]:

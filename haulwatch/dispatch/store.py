@@ -114,8 +114,8 @@ class OrderStore:
             outcomes += map(intake.take, breaches)
             recorder.close()
 
-        def ids(wanted: str) -> Sequence[str]:
-            return [order_id for outcome, order_id in outcomes if outcome == wanted and order_id is not None]
+        def ids(wanted: str) -> tuple[str, ...]:
+            return tuple(order_id for outcome, order_id in outcomes if outcome == wanted and order_id is not None)
 
         counts = Counter(outcome for outcome, _ in outcomes)
         return IntakeResult(
@@ -244,7 +244,7 @@ class OrderStore:
         """A page of the orders that `where` lets through, newest first.
 
         `cursor` is the previous page's `next_cursor`; orders that open while somebody pages do not shift the pages.
-        Raises `BadCommand` for a cursor that is none.
+        Raises `BadCommand` for a cursor that is none or an instant that is none.
         """
         table = tables.orders
         size = max(1, min(limit, MAX_PAGE))
@@ -326,7 +326,10 @@ def _conditions(where: OrderFilter) -> list[Any]:
     if where.late is not None:
         conditions.append(table.c.late == where.late)
     if where.since is not None:
-        conditions.append(table.c.detected_at >= instant(where.since))
+        try:
+            conditions.append(table.c.detected_at >= instant(where.since))
+        except (ValueError, OverflowError) as error:
+            raise BadCommand({"since": Text("应为 RFC 3339 时刻", "not an RFC 3339 instant")}) from error
     return conditions
 
 

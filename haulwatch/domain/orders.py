@@ -197,9 +197,9 @@ class IntakeResult(Struct, frozen=True, kw_only=True):
     `shadow` findings are on record without an order; `unchanged` were known already.
     """
 
-    opened: Sequence[str] = ()
-    joined: Sequence[str] = ()
-    updated: Sequence[str] = ()
+    opened: tuple[str, ...] = ()
+    joined: tuple[str, ...] = ()
+    updated: tuple[str, ...] = ()
     shadow: int = 0
     unchanged: int = 0
 

@@ -1,0 +1,94 @@
+"""The writer is killed again and again in the middle of its work; fed anew, the store is as after one clean run."""
+
+from __future__ import annotations
+
+import random
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import msgspec
+from sqlalchemy.engine import make_url
+
+from haulwatch.dispatch.database import sqlite_url
+from haulwatch.dispatch.store import OrderStore, open_store
+from haulwatch.domain.breaches import Breach
+
+WRITER = Path(__file__).with_name("killed_writer.py")
+KILLS = 6
+
+
+def story(breach: Callable[..., Breach], episodes: int) -> list[Breach]:
+    """Episodes of forty trucks that open, go on and end, interleaved as in a log."""
+    chance = random.Random(7)
+    records = []
+    for number in range(episodes):
+        fields = {
+            "truck_id": f"浙E{chance.randrange(40):05d}",
+            "rule_id": chance.choice(["camera", "sensor"]),
+            "late": chance.random() < 0.1,
+            "status": "shadow" if chance.random() < 0.1 else "active",
+        }
+        for count, phase in enumerate(("opened", "updated", "ended"), start=1):
+            minute = number + chance.random() * count
+            records.append((minute, breach(f"b{number:05d}", phase, count, minute=number, **fields)))
+    return [record for _, record in sorted(records, key=lambda pair: pair[0])]
+
+
+def feed(url: str, file: Path, *, kill_after: int | None) -> None:
+    """Runs the writer; kills it right after it has said that `kill_after` batches are in, while it writes the next."""
+    command = [sys.executable, str(WRITER), url, str(file), "7"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as writer:
+        assert writer.stdout is not None
+        assert writer.stdout.readline() == "ready\n"
+        if kill_after is None:
+            writer.communicate()
+            assert writer.returncode == 0
+            return
+        for _ in range(kill_after):
+            assert writer.stdout.readline().startswith("fed")
+        writer.kill()
+        writer.communicate()
+        assert writer.returncode == -9
+
+
+def picture(store: OrderStore) -> list[object]:
+    kept = []
+    for order in reversed(store.list(limit=500).orders):
+        detail = store.get(order.order_id)
+        fields = {
+            name: getattr(order, name) for name in order.__struct_fields__ if name not in ("opened_at", "stage_at")
+        }
+        findings = [(o.breach_id, o.phase, o.count) for o in detail.occurrences]
+        kept.append((fields, findings, [(entry.action, entry.detail) for entry in detail.audit]))
+    return kept
+
+
+def test_a_writer_that_is_killed_many_times(tmp_path: Path, breach: Callable[..., Breach]) -> None:
+    file = tmp_path / "breaches.ndjson"
+    records = story(breach, 300)
+    file.write_bytes(b"\n".join(msgspec.json.encode(record) for record in records))
+    killed, clean = (tmp_path / name for name in ("killed", "clean"))
+    killed.mkdir()
+    clean.mkdir()
+    url = sqlite_url(killed)
+    for kill in range(KILLS):
+        feed(url, file, kill_after=5 + 15 * kill)
+        store = open_store(url)
+        assert store.verify().problem is None
+        assert store.list().orders != []
+        store.close()
+    feed(url, file, kill_after=None)
+    once, often = open_store(sqlite_url(clean)), open_store(url)
+    once.intake(records)
+    expected, found = picture(once), picture(often)
+    once.close()
+    often.close()
+    assert found == expected
+    with closing(sqlite3.connect(make_url(url).database or "")) as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        (known,) = connection.execute("SELECT count(*) FROM inbox").fetchone()
+    assert known == 300

@@ -1,0 +1,106 @@
+"""Opening a store: a fresh file, a current one, several at once, and what is no store of ours."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import create_engine
+from sqlalchemy.engine import make_url
+
+from haulwatch.dispatch import tables
+from haulwatch.dispatch.database import sqlite_url
+from haulwatch.dispatch.lifecycle import TRANSITIONS
+from haulwatch.dispatch.store import OrderStore, open_store
+from haulwatch.domain.errors import WorldError
+
+
+def test_a_store_is_opened_again_as_it_was(store: OrderStore, url: str, breach: object) -> None:
+    store.intake([breach()])  # type: ignore[operator]
+    before = store.list()
+    again = open_store(url)
+    assert again.list() == before
+    again.close()
+
+
+def test_the_migrations_build_what_the_code_expects(store: OrderStore, url: str) -> None:
+    del store
+    engine = create_engine(url)
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": True})
+        assert compare_metadata(context, tables.metadata) == []
+    engine.dispose()
+
+
+def test_the_database_knows_the_life_cycle(store: OrderStore, url: str) -> None:
+    store.close()
+    with closing(sqlite3.connect(make_url(url).database or "")) as connection:
+        connection.execute("DELETE FROM transitions WHERE command = 'close'")
+        connection.execute("INSERT INTO transitions VALUES ('new', 'close', 'closed')")
+        connection.commit()
+        open_store(url).close()
+        rows = connection.execute("SELECT source, command, target FROM transitions").fetchall()
+    assert set(rows) == {(row.source, row.command, row.target) for row in TRANSITIONS}
+
+
+def test_habits_of_a_connection(store: OrderStore, url: str) -> None:
+    with closing(sqlite3.connect(make_url(url).database or "")) as connection:
+        assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    with store._engine.connect() as ours:
+        pragmas = [ours.exec_driver_sql(f"PRAGMA {name}").scalar() for name in ("foreign_keys", "synchronous")]
+    assert pragmas == [1, 2]
+
+
+def test_the_open_order_of_a_truck_is_found_by_index(store: OrderStore) -> None:
+    with store._engine.connect() as connection:
+        query = "EXPLAIN QUERY PLAN SELECT order_id FROM orders WHERE dedup_key = 'x' AND orders.collecting = 1"
+        plan = str(connection.exec_driver_sql(query).all())
+    assert "uq_orders_dedup_key_collecting" in plan
+
+
+def test_several_open_a_fresh_store_at_once(tmp_path: Path) -> None:
+    url = sqlite_url(tmp_path)
+    start, failures = threading.Barrier(6), []
+
+    def open_it() -> None:
+        start.wait()
+        try:
+            open_store(url).close()
+        except Exception as error:  # noqa: BLE001 - whatever it is, the test tells it
+            failures.append(error)
+
+    threads = [threading.Thread(target=open_it) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+    again = open_store(url)
+    assert sum(again.counts().values()) == 0
+    again.close()
+
+
+def test_a_store_of_a_newer_version_is_left_alone(store: OrderStore, url: str) -> None:
+    store.close()
+    with closing(sqlite3.connect(make_url(url).database or "")) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+        connection.commit()
+    with pytest.raises(WorldError, match="newer than this program"):
+        open_store(url)
+
+
+def test_a_file_that_is_no_database(tmp_path: Path) -> None:
+    (tmp_path / "orders.db").write_text("truck_id,axle_count\n" * 100)
+    with pytest.raises(WorldError, match="not an order store"):
+        open_store(sqlite_url(tmp_path))
+
+
+@pytest.mark.parametrize("url", ["sqlite:////nowhere/at/all/orders.db", "mysql://db/orders", "orders", "what://x/y"])
+def test_a_database_that_cannot_be_reached(url: str) -> None:
+    with pytest.raises(WorldError):
+        open_store(url)
