@@ -56,7 +56,7 @@ def feed(url: str, file: Path, *, kill_after: int | None) -> None:
 
 
 def picture(store: OrderStore) -> list[object]:
-    kept = []
+    kept: list[object] = []
     for order in reversed(store.list(limit=500).orders):
         detail = store.get(order.order_id)
         fields = {

@@ -189,7 +189,7 @@ def test_a_batch_that_fails_leaves_nothing(store: OrderStore, breach: Make) -> N
 
 def picture(store: OrderStore) -> list[object]:
     """Everything about the orders except when the wall clock saw it."""
-    found = []
+    found: list[object] = []
     for order in reversed(store.list(limit=500).orders):
         detail = store.get(order.order_id)
         kept = {name: getattr(order, name) for name in order.__struct_fields__ if name not in ("opened_at", "stage_at")}
