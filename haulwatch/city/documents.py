@@ -71,7 +71,7 @@ class _Document:
             return mapping
         if isinstance(node, SequenceNode):
             return [self._plain(item, (*path, index)) for index, item in enumerate(node.value)]
-        if isinstance(node, ScalarNode) and node.style is None and node.value in ("", "~", "null"):
+        if isinstance(node, ScalarNode) and not node.style and node.value in ("", "~", "null"):
             return None
         return node.value
 
@@ -101,6 +101,8 @@ class _Document:
             if len(path) == 1:
                 return Finding(self._source.name, 0, 0, "C014", text)
             return self._at(self._nearest(path), "C014", text)
+        if detail["input"] is None and path in self._keys:
+            return self._at(self._keys[path], "C015", Text(f"“{name}” 没有值", f"“{name}” has no value"))
         if kind == "author":
             place = (*path, *context["inside"])
             node = self._keys[place] if context["at_key"] else self._nearest(place)
@@ -110,8 +112,6 @@ class _Document:
             allowed = str(context["expected"]).replace("'", "").replace(" or ", ", ")
             text = Text(f"“{name}” 应为其中之一：{allowed}", f"“{name}” must be one of: {allowed}")
             return self._at(node, "C015", text, did_you_mean(str(detail["input"]).lower(), allowed.split(", ")))
-        if detail["input"] is None:
-            return self._at(self._keys.get(path, node), "C015", Text(f"“{name}” 没有值", f"“{name}” has no value"))
         text = _WRONG_TYPE.get(kind) or Text(f"的值无效（{detail['msg']}）", f"is not valid ({detail['msg']})")
         return self._at(node, "C015", Text(f"“{name}” {text.zh}", f"“{name}” {text.en}"))
 

@@ -204,7 +204,7 @@ def _read_header(loaded: Rows[R], line: int, header: list[str]) -> bool:
         header.pop()
     loaded.header = header
     table = loaded.table
-    if len(header) == 1 and _wrong_separator(loaded, line, header[0]):
+    if _wrong_separator(loaded, line):
         return False
     seen: set[str] = set()
     for index, name in enumerate(header):
@@ -227,11 +227,13 @@ def _unknown_column(loaded: Rows[R], line: int, index: int, name: str) -> None:
     loaded._report_at(line, index, "C024", text, hint, "warning")
 
 
-def _wrong_separator(loaded: Rows[R], line: int, header: str) -> bool:
-    for separator, zh, en in (
-        ("，", "全角逗号", "full-width commas"),
-        (";", "分号", "semicolons"),
-        ("\t", "制表符", "tabs"),
+def _wrong_separator(loaded: Rows[R], line: int) -> bool:
+    """C020 where something else than a comma stands between the columns."""
+    alone = loaded.header[0] if len(loaded.header) == 1 else ""
+    for separator, header, zh, en in (
+        ("，", "".join(loaded.header), "全角逗号", "full-width commas"),
+        (";", alone, "分号", "semicolons"),
+        ("\t", alone, "制表符", "tabs"),
     ):
         if separator in header:
             text = Text(f"列之间用的是{zh}，应为半角逗号", f"Columns are separated by {en} instead of commas")

@@ -56,7 +56,7 @@ TABLES: list[Case] = [
     ("trucks.csv", "axle_count", "axles", "C021", 1, ""),
     ("trucks.csv", "carrier_id,carrier_name", "carrier_id,carrier_id", "C023", 1, "carrier_id"),
     ("trucks.csv", "carrier_name", "carier_name", "C024", 1, "carier_name"),
-    ("stations.csv", "station_id,name,lon,lat", "station_id，name，lon，lat", "C034", 2, ""),
+    ("stations.csv", "station_id,name,lon,lat", "station_id，name，lon，lat", "C020", 1, ""),
     ("stations.csv", "120.105,30.865", "30.865,120.105", "C028", 2, "120.105"),
     ("stations.csv", "120.105,30.865", "121.905,30.865", "C037", 2, "121.905"),
     ("stations.csv", "120.105,30.865", "120.105,", "C040", 2, "W-1"),

@@ -44,12 +44,12 @@ def test_decisions_are_numbered_once_and_say_what_was_decided() -> None:
         assert path.read_text(encoding="utf-8").startswith(f"# {path.name[:4]} "), path.name
 
 
-def test_the_changelog_has_a_section_for_this_version() -> None:
-    project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
-    [version] = re.findall(r'^version = "(.*)"$', project, re.MULTILINE)
+def test_the_changelog_says_what_is_not_released_and_dates_what_is() -> None:
     changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
-    assert "\n## [Unreleased]\n" in changelog
-    assert re.search(rf"^## \[{re.escape(version)}\]", changelog, re.MULTILINE)
+    headings = re.findall(r"^## (.*)$", changelog, re.MULTILINE)
+    assert headings[0] == "[Unreleased]"
+    assert all(re.fullmatch(r"\[\d+\.\d+\.\d+\] - \d{4}-\d{2}-\d{2}", heading) for heading in headings[1:])
+    assert re.search(r"^- ", changelog, re.MULTILINE)
 
 
 def test_every_finding_of_the_city_is_in_its_guide() -> None:

@@ -12,9 +12,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 LONGEST = 400
 PACKAGES = ("haulwatch", "connectors", "streams", "rules", "geofences")
-SOURCES = sorted(
-    path for folder in (*PACKAGES, "tests", "bench", "scripts") for path in (ROOT / folder).rglob("*.py")
-)
+SOURCES = sorted(path for folder in (*PACKAGES, "tests", "bench", "scripts") for path in (ROOT / folder).rglob("*.py"))
 HEAD_LINES = 12
 
 
