@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import compress
-from math import sqrt
+from math import inf, sqrt
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -32,7 +32,7 @@ PASS_CHORD_M = 20.0
 _TILE_CELLS = 16
 _MAX_TILES = 40_000
 _MAX_MINUTES = 4096
-_WIDE_TILES = 12
+_WIDE_CELLS = 100
 _HAIR_DEG = 1e-9
 # Cells are numbered column * stride + row: whole floats, exact below 2**53, and unique as |row| < stride / 2.
 _STRIDE = 1e7
@@ -48,7 +48,6 @@ class _Tile:
     covering: tuple[Zone, ...]
     crossing: tuple[Zone, ...]
     geometries: Geometries
-    bounds: tuple[tuple[float, float, float, float], ...]
 
 
 @dataclass(slots=True)
@@ -56,6 +55,7 @@ class _Cell:
     """A cell whose answer depends on the point or the time; `views` are its answers so far, by what they depend on."""
 
     always: tuple[str, ...]
+    touching: tuple[str, ...]
     border: tuple[Zone, ...]
     geometries: Geometries
     timed: tuple[Zone, ...]
@@ -84,19 +84,17 @@ class ZoneIndex:
         self._chords_m = {zone.zone_id: _meaningful_chord_m(zone) for zone in zones}
         self.shortest_chord_m = min(self._chords_m.values(), default=PASS_CHORD_M)
         self._views: dict[tuple[str, ...], ZoneView] = {(): NOWHERE}
-        self._pure: dict[float, ZoneView] = {}
-        self._mixed: dict[float, _Cell] = {}
-        self._old_pure: dict[float, ZoneView] = {}
-        self._old_mixed: dict[float, _Cell] = {}
+        self._cells: dict[float, ZoneView | _Cell] = {}
+        self._old_cells: dict[float, ZoneView | _Cell] = {}
         self._tiles: dict[float, _Tile] = {}
         self._minutes: dict[int, tuple[int, int]] = {}
 
     def at(self, lon: float, lat: float, at_ms: int) -> ZoneView:
         """The zones that hold the point (degrees, border included) and count then; equal sets are one object."""
         size = self._cell_deg
-        view = self._pure.get(lon // size * _STRIDE + lat // size)
-        if view is not None:
-            return view
+        cell = self._cells.get(lon // size * _STRIDE + lat // size)
+        if cell.__class__ is ZoneView:
+            return cell
         return self._at_mixed(lon, lat, at_ms)
 
     def zone(self, zone_id: str) -> Zone | None:
@@ -121,25 +119,22 @@ class ZoneIndex:
 
         Meaningful is `PASS_CHORD_M`, or half the size of a zone that is smaller than twice that.
         """
-        size = self._cell_deg * _TILE_CELLS
-        column0, row0, column1, row1 = lon0 // size, lat0 // size, lon1 // size, lat1 // size
-        if column0 == column1 and row0 == row1:
-            tile = self._tiles.get(column0 * _STRIDE + row0) or self._new_tile(column0, row0)
-            if not tile.crossing:
+        size = self._cell_deg
+        column, row = lon0 // size, lat0 // size
+        steps = abs(lon1 // size - column) + abs(lat1 // size - row)
+        if steps <= 1:
+            cell = self._cells.get(column * _STRIDE + row)
+            other = self._cells.get(lon1 // size * _STRIDE + lat1 // size)
+            if cell is other and cell.__class__ is ZoneView:
                 return ()
-            near: Iterable[Zone] = _near(tile, lon0, lat0, lon1, lat1)
+        if steps <= _WIDE_CELLS:
+            met = self._met(lon0, lat0, lon1, lat1, int(steps))
         else:
-            near = self._near_far(lon0, lat0, lon1, lat1)
-        candidates = [zone for zone in near if not zone.timed or self._counts(zone, at_ms)]
-        if not candidates:
-            return ()
-        ends = {*self.at(lon0, lat0, at_ms).ids, *self.at(lon1, lat1, at_ms).ids}
-        left = [zone for zone in candidates if zone.zone_id not in ends]
-        if not left:
-            return ()
-        line = shapely.LineString(((lon0, lat0), (lon1, lat1)))
-        cut = {zone.zone_id for zone in left if self._is_cut(zone, line)}
-        return tuple(sorted(cut))
+            line = shapely.LineString(((lon0, lat0), (lon1, lat1)))
+            met = {self.zones[number].zone_id for number in self._tree.query(line, "intersects").tolist()}
+        if met:
+            met.difference_update(self.at(lon0, lat0, at_ms).ids, self.at(lon1, lat1, at_ms).ids)
+        return self._cut(met, lon0, lat0, lon1, lat1, at_ms) if met else ()
 
     def inside_m(self, zone_id: str, lon0: float, lat0: float, lon1: float, lat1: float) -> float:
         """Metres of the straight way that lie inside the zone; 0 where there is no such zone."""
@@ -152,39 +147,53 @@ class ZoneIndex:
         """Metres inside that make a passage of the zone."""
         return self._chords_m.get(zone_id, PASS_CHORD_M)
 
-    def _is_cut(self, zone: Zone, line: shapely.LineString) -> bool:
-        return bool(zone.geometry.intersects(line)) and _inside_m(zone, line) >= self._chords_m[zone.zone_id]
+    def _cut(
+        self, zone_ids: set[str], lon0: float, lat0: float, lon1: float, lat1: float, at_ms: int
+    ) -> tuple[str, ...]:
+        """Those of the zones that count and that the way cuts by a meaningful chord, sorted."""
+        line = shapely.LineString(((lon0, lat0), (lon1, lat1)))
+        zones = [self._by_id[zone_id] for zone_id in sorted(zone_ids)]
+        return tuple(
+            zone.zone_id
+            for zone in zones
+            if (not zone.timed or self._counts(zone, at_ms))
+            and zone.geometry.intersects(line)
+            and _inside_m(zone, line) >= self._chords_m[zone.zone_id]
+        )
 
-    def _near_far(self, lon0: float, lat0: float, lon1: float, lat1: float) -> list[Zone]:
-        """Zones whose border may cut a way that leaves its tile."""
-        size = self._cell_deg * _TILE_CELLS
-        west, east = sorted((lon0 // size, lon1 // size))
-        south, north = sorted((lat0 // size, lat1 // size))
-        if (east - west + 1) * (north - south + 1) > _WIDE_TILES:
-            line = shapely.LineString(((lon0, lat0), (lon1, lat1)))
-            return [self.zones[number] for number in self._tree.query(line).tolist()]
-        found: dict[str, Zone] = {}
-        column = west
-        while column <= east:
-            row = south
-            while row <= north:
-                tile = self._tiles.get(column * _STRIDE + row) or self._new_tile(column, row)
-                if tile.crossing:
-                    found.update((zone.zone_id, zone) for zone in _near(tile, lon0, lat0, lon1, lat1))
-                row += 1
-            column += 1
-        return list(found.values())
+    def _met(self, lon0: float, lat0: float, lon1: float, lat1: float, steps: int) -> set[str]:
+        """Every zone that has anything of one of the cells that the straight way runs through.
+
+        Source: Amanatides and Woo, "A fast voxel traversal algorithm for ray tracing", 1987.
+        """
+        size, cells, last = self._cell_deg, self._cells, None
+        column, row = lon0 // size, lat0 // size
+        dx, dy = (lon1 - lon0) / size, (lat1 - lat0) / size
+        side_x, side_y = (1.0 if dx > 0 else -1.0), (1.0 if dy > 0 else -1.0)
+        # Shares of the way at which the next border to the side and the next upwards are met, and from one to the next.
+        every_x, every_y = (abs(1 / dx) if dx else inf), (abs(1 / dy) if dy else inf)
+        next_x = (column + (dx > 0) - lon0 / size) / dx if dx else inf
+        next_y = (row + (dy > 0) - lat0 / size) / dy if dy else inf
+        met: set[str] = set()
+        for _ in range(steps + 1):
+            cell = cells.get(column * _STRIDE + row) or self._fill(column, row)
+            if cell is not last:
+                last = cell
+                met.update(cell.ids if isinstance(cell, ZoneView) else cell.touching)
+            if next_x < next_y:
+                column += side_x
+                next_x += every_x
+            else:
+                row += side_y
+                next_y += every_y
+        return met
 
     def _at_mixed(self, lon: float, lat: float, at_ms: int) -> ZoneView:
         """`at` for a cell that is not pure, or not there."""
         column, row = lon // self._cell_deg, lat // self._cell_deg
-        key = column * _STRIDE + row
-        cell = self._mixed.get(key)
-        if cell is None:
-            found = self._fill(key, column, row)
-            if isinstance(found, ZoneView):
-                return found
-            cell = found
+        cell = self._cells.get(column * _STRIDE + row) or self._fill(column, row)
+        if isinstance(cell, ZoneView):
+            return cell
         hits = b""
         if cell.border:
             hits = shapely.intersects_xy(cell.geometries, lon, lat).tobytes()
@@ -196,17 +205,13 @@ class ZoneIndex:
             view = cell.views[hits, counting] = self.view(zone_id for zone_id in ids if zone_id not in off)
         return view
 
-    def _fill(self, key: float, column: float, row: float) -> ZoneView | _Cell:
+    def _fill(self, column: float, row: float) -> ZoneView | _Cell:
         """Takes the cell over from the older generation, or makes it."""
-        if len(self._pure) + len(self._mixed) >= self._max_cells:
-            self._old_pure, self._old_mixed = self._pure, self._mixed
-            self._pure, self._mixed = {}, {}
-        found = self._old_pure.get(key) or self._old_mixed.get(key) or self._new_cell(column, row)
-        if isinstance(found, ZoneView):
-            self._pure[key] = found
-        else:
-            self._mixed[key] = found
-        return found
+        if len(self._cells) >= self._max_cells:
+            self._old_cells, self._cells = self._cells, {}
+        key = column * _STRIDE + row
+        cell = self._cells[key] = self._old_cells.get(key) or self._new_cell(column, row)
+        return cell
 
     def _new_cell(self, column: float, row: float) -> ZoneView | _Cell:
         tile_column, tile_row = column // _TILE_CELLS, row // _TILE_CELLS
@@ -221,7 +226,8 @@ class ZoneIndex:
         always = tuple(zone.zone_id for zone in covering)
         if not crossing and not timed:
             return self.view(always)
-        return _Cell(always, crossing, geometries, timed)
+        touching = (*always, *(zone.zone_id for zone in crossing))
+        return _Cell(always, touching, crossing, geometries, timed)
 
     def _new_tile(self, column: float, row: float) -> _Tile:
         if len(self._tiles) >= _MAX_TILES:
@@ -231,13 +237,8 @@ class ZoneIndex:
         geometries = self._geometries[numbers]
         inside, border = _relations(geometries, rectangle)
         zones = [self.zones[number] for number in numbers.tolist()]
-        crossing = tuple(compress(zones, border.tolist()))
-        tile = _Tile(
-            tuple(compress(zones, inside.tolist())),
-            crossing,
-            geometries[border],
-            tuple(zone.geometry.bounds for zone in crossing),
-        )
+        covering, crossing = compress(zones, inside.tolist()), compress(zones, border.tolist())
+        tile = _Tile(tuple(covering), tuple(crossing), geometries[border])
         self._tiles[column * _STRIDE + row] = tile
         return tile
 
@@ -285,22 +286,11 @@ def _rectangle(column: float, row: float, size: float) -> shapely.Polygon:
 
 def _relations(geometries: Geometries, rectangle: shapely.Polygon) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """For each geometry: does it cover the rectangle; does its border run through it."""
-    inside: NDArray[np.bool_] = shapely.covers(geometries, rectangle)
     touching: NDArray[np.bool_] = shapely.intersects(geometries, rectangle)
+    inside = touching.copy()
+    if touching.any():
+        inside[touching] = shapely.covers(geometries[touching], rectangle)
     return inside, touching & ~inside
-
-
-def _near(tile: _Tile, lon0: float, lat0: float, lon1: float, lat1: float) -> list[Zone]:
-    """Zones with a border in the tile whose bounds overlap those of the way."""
-    if lon0 > lon1:
-        lon0, lon1 = lon1, lon0
-    if lat0 > lat1:
-        lat0, lat1 = lat1, lat0
-    return [
-        zone
-        for zone, (west, south, east, north) in zip(tile.crossing, tile.bounds, strict=True)
-        if west <= lon1 and east >= lon0 and south <= lat1 and north >= lat0
-    ]
 
 
 def _inside_m(zone: Zone, line: shapely.LineString) -> float:

@@ -53,15 +53,30 @@ NOWHERE = ZoneView()
 
 
 class Crossing(Struct, omit_defaults=True):
-    """A border crossing that is not confirmed yet: fixes on the other side since `since_ms`."""
+    """A border crossing that is not confirmed yet: every fix since `since_ms` was on the other side.
+
+    `from_lon`, `from_lat` is the last fix before it, `lon`, `lat` the first one across; `left_ms` is until when the
+    truck counts as on the old side. `moved`: it drove, so this is no drift; `blind`: there was a silent spell in it.
+    """
 
     since_ms: int
-    event_id: str
+    left_ms: int
+    from_lon: float
+    from_lat: float
+    lon: float
+    lat: float
     fixes: int = 1
+    moved: bool = False
+    blind: bool = False
 
 
 class Membership(Struct, omit_defaults=True):
-    """Which zones the truck is in, with hysteresis; owned by `geofences.tracking`."""
+    """Which zones the truck is in, with hysteresis; owned by `geofences.tracking`.
+
+    `since` is when it entered each zone of the view. Of the last fix: `lon`, `lat`, `ms`, `speed_kmh`; `trail_*` is
+    where the truck was 0-30 s (`trail_ms`) before that, `past_*` some 30 s earlier still: how far it came since then
+    tells a truck that drives from a fix that drifts.
+    """
 
     view: ZoneView = NOWHERE
     known: bool = False
@@ -70,6 +85,12 @@ class Membership(Struct, omit_defaults=True):
     lon: float = 0.0
     lat: float = 0.0
     ms: int = NEVER_MS
+    speed_kmh: float | None = None
+    trail_lon: float = 0.0
+    trail_lat: float = 0.0
+    trail_ms: int = NEVER_MS
+    past_lon: float = 0.0
+    past_lat: float = 0.0
 
 
 class Trip(Struct, omit_defaults=True):

@@ -1,0 +1,268 @@
+"""Zones of a truck over time, with hysteresis: which it is in, and when it entered, left or passed through.
+
+The rules, for one zone and one truck (docs/zones.md tells them with examples):
+
+- A change of side counts when every fix of `dwell_s` was on the other side, which takes two fixes at least. A truck
+  that did not move (see `_drives`) does not cross borders: its change counts only after `standing_dwell_s`.
+- A silent spell longer than `max_gap_ms` proves nothing: with a single fix across before it, the time starts anew.
+- A visit that ends before it counts, or a way between two fixes that cuts the zone, is a pass, if the truck drove.
+- Events say what the truck did. The first fix, a zone whose hours begin or end and a zone that a new city moved
+  change the view at once and say nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from math import sqrt
+
+from geofences.index import ZoneIndex
+from haulwatch.domain.derived import ZoneEnter, ZoneExit, ZonePass
+from haulwatch.domain.motion import METRES_PER_DEGREE, distance_m
+from haulwatch.domain.trucks import Crossing, Membership, ZoneView
+
+DWELL_S = 15.0
+STANDING_DWELL_S = 300.0
+MAX_GAP_MS = 120_000
+"""Between fixes further apart than this nothing is known (contract: `gap`, default 2 min)."""
+DRIVING_KMH = 8.0
+"""A speed that no parked terminal reports."""
+DRIVEN_M = 50.0
+"""A displacement within a minute that drift does not reach with an open sky."""
+TRAIL_MS = 30_000
+
+ZoneChange = ZoneEnter | ZoneExit | ZonePass
+_NOTHING: tuple[ZoneChange, ...] = ()
+
+
+class Tracker:
+    """Moves memberships along in one `ZoneIndex`; keeps nothing of any truck itself."""
+
+    def __init__(
+        self,
+        index: ZoneIndex,
+        *,
+        dwell_s: float = DWELL_S,
+        standing_dwell_s: float = STANDING_DWELL_S,
+        max_gap_ms: int = MAX_GAP_MS,
+    ) -> None:
+        self._index = index
+        self._at = index.at
+        self._crossed = index.crossed
+        self._dwell_ms = round(dwell_s * 1000)
+        self._standing_ms = max(round(standing_dwell_s * 1000), self._dwell_ms)
+        self._max_gap_ms = max_gap_ms
+        # A step shorter than this in both degrees is shorter than any chord that matters.
+        self._short_deg = index.shortest_chord_m / METRES_PER_DEGREE / sqrt(2)
+
+    def step(
+        self, m: Membership, truck_id: str, event_id: str, at_ms: int, lon: float, lat: float, speed_kmh: float | None
+    ) -> tuple[ZoneChange, ...]:
+        """Takes one good fix (in order of time) into `m`; what it says of zones: exits, passes, enters, each by id."""
+        view = self._at(lon, lat, at_ms)
+        short = self._short_deg
+        if (
+            view is m.view
+            and not m.pending
+            and at_ms - m.trail_ms < TRAIL_MS
+            and (
+                (-short < lon - m.lon < short and -short < lat - m.lat < short)
+                or not self._crossed(m.lon, m.lat, lon, lat, at_ms)
+            )
+        ):
+            m.lon = lon
+            m.lat = lat
+            m.ms = at_ms
+            m.speed_kmh = speed_kmh
+            return _NOTHING
+        return self._step(_Fix(m, truck_id, event_id, at_ms, lon, lat, speed_kmh), view)
+
+    def _step(self, fix: _Fix, view: ZoneView) -> tuple[ZoneChange, ...]:
+        """A step that may matter."""
+        m = fix.m
+        if not m.known:
+            m.view, m.known = view, True
+            m.since = dict.fromkeys(view.ids, fix.at_ms)
+            m.past_lon, m.past_lat = m.trail_lon, m.trail_lat = fix.lon, fix.lat
+            m.trail_ms = fix.at_ms
+            fix.remember()
+            return _NOTHING
+        fix.drives = _drives(fix)
+        changes = _NOTHING
+        if view.ids != m.view.ids or m.pending:
+            changes = self._settle(fix, view)
+        else:
+            # The same ids, but not the shared object: a restored snapshot, or a zone that a new city made another kind.
+            m.view = view
+        between = self._passed_between(fix)
+        if between:
+            exits = tuple(change for change in changes if type(change) is ZoneExit)
+            passes = [*between, *(change for change in changes if type(change) is ZonePass)]
+            enters = tuple(change for change in changes if type(change) is ZoneEnter)
+            changes = (*exits, *sorted(passes, key=lambda change: change.zone_id), *enters)
+        if fix.at_ms - m.trail_ms >= TRAIL_MS:
+            m.past_lon, m.past_lat = m.trail_lon, m.trail_lat
+            m.trail_lon, m.trail_lat, m.trail_ms = fix.lon, fix.lat, fix.at_ms
+        fix.remember()
+        return changes
+
+    def _settle(self, fix: _Fix, view: ZoneView) -> tuple[ZoneChange, ...]:
+        """Compares where the fix is with where the truck counts as being; confirms, begins and drops crossings."""
+        m = fix.m
+        inside, confirmed = set(view.ids), set(m.view.ids)
+        differing = inside ^ confirmed
+        passes = [
+            self._pass(fix, zone_id)
+            for zone_id in sorted(m.pending.keys() - differing)
+            if self._is_visit(fix, zone_id, m.pending.pop(zone_id), confirmed)
+        ]
+        switched = {zone_id for zone_id in differing if zone_id not in m.pending and not self._begin(fix, zone_id)}
+        for zone_id in switched & inside:
+            m.since[zone_id] = fix.at_ms
+        ripe = sorted(zone_id for zone_id in differing - switched if self._ripe(fix, m.pending[zone_id]))
+        if not switched and not ripe:
+            return tuple(passes)
+        before = m.view
+        m.view = self._index.view(confirmed ^ switched ^ set(ripe), before)
+        exits = [self._exit(fix, zone_id, before) for zone_id in ripe if zone_id in confirmed]
+        enters = [self._enter(fix, zone_id) for zone_id in ripe if zone_id in inside]
+        for zone_id in confirmed - set(m.view.ids):
+            m.since.pop(zone_id, None)
+        return (*exits, *passes, *enters)
+
+    def _begin(self, fix: _Fix, zone_id: str) -> bool:
+        """Begins a crossing; False where it was the zone that changed and not the truck that moved."""
+        m = fix.m
+        covers = self._index.covers
+        if covers(zone_id, m.lon, m.lat) == covers(zone_id, fix.lon, fix.lat):
+            return False
+        blind = fix.at_ms - m.ms > self._max_gap_ms
+        left_ms = m.ms if blind else fix.at_ms
+        m.pending[zone_id] = Crossing(fix.at_ms, left_ms, m.lon, m.lat, fix.lon, fix.lat, fixes=0, blind=blind)
+        return True
+
+    def _ripe(self, fix: _Fix, crossing: Crossing) -> bool:
+        """Takes the fix into the crossing; whether it now counts."""
+        if crossing.fixes == 1 and fix.at_ms - fix.m.ms > self._max_gap_ms:
+            crossing.since_ms = fix.at_ms
+            crossing.blind = True
+        crossing.fixes += 1
+        if not crossing.moved:
+            crossing.moved = fix.drives or (
+                distance_m(crossing.from_lon, crossing.from_lat, fix.lon, fix.lat) >= DRIVEN_M
+            )
+        return fix.at_ms - crossing.since_ms >= (self._dwell_ms if crossing.moved else self._standing_ms)
+
+    def _is_visit(self, fix: _Fix, zone_id: str, crossing: Crossing, confirmed: Collection[str]) -> bool:
+        """Whether a crossing that came to nothing was a passage through the zone."""
+        m = fix.m
+        if zone_id in confirmed or not crossing.moved or crossing.blind or fix.at_ms - m.ms > self._max_gap_ms:
+            return False
+        index = self._index
+        if index.zone(zone_id) is None or index.covers(zone_id, fix.lon, fix.lat):
+            return False  # a new city removed it, or its hours ended with the truck in it
+        inside_m = (
+            index.inside_m(zone_id, crossing.from_lon, crossing.from_lat, crossing.lon, crossing.lat)
+            + distance_m(crossing.lon, crossing.lat, m.lon, m.lat)
+            + index.inside_m(zone_id, m.lon, m.lat, fix.lon, fix.lat)
+        )
+        return inside_m >= index.meaningful_chord_m(zone_id)
+
+    def _passed_between(self, fix: _Fix) -> list[ZonePass]:
+        """Zones that the truck was in at neither of its last two fixes but must have crossed between them."""
+        m = fix.m
+        if fix.at_ms - m.ms > self._max_gap_ms or not _drove_between(fix):
+            return []
+        crossed = self._crossed(m.lon, m.lat, fix.lon, fix.lat, fix.at_ms)
+        return [self._pass(fix, zone_id) for zone_id in crossed if zone_id not in m.view.ids]
+
+    def _pass(self, fix: _Fix, zone_id: str) -> ZonePass:
+        return ZonePass(
+            event_id=f"{fix.event_id}/zone_pass/{zone_id}",
+            truck_id=fix.truck_id,
+            at_ms=fix.at_ms,
+            lon=fix.lon,
+            lat=fix.lat,
+            zone_id=zone_id,
+            zone_kind=self._kind(zone_id, fix.m.view),
+            speed_kmh=fix.speed_kmh,
+        )
+
+    def _enter(self, fix: _Fix, zone_id: str) -> ZoneEnter:
+        crossing = fix.m.pending.pop(zone_id)
+        fix.m.since[zone_id] = crossing.since_ms
+        return ZoneEnter(
+            event_id=f"{fix.event_id}/zone_enter/{zone_id}",
+            truck_id=fix.truck_id,
+            at_ms=fix.at_ms,
+            lon=fix.lon,
+            lat=fix.lat,
+            zone_id=zone_id,
+            zone_kind=self._kind(zone_id, fix.m.view),
+            since_ms=crossing.since_ms,
+            speed_kmh=fix.speed_kmh,
+        )
+
+    def _exit(self, fix: _Fix, zone_id: str, before: ZoneView) -> ZoneExit:
+        crossing = fix.m.pending.pop(zone_id)
+        entered_ms = fix.m.since.get(zone_id, crossing.left_ms)
+        return ZoneExit(
+            event_id=f"{fix.event_id}/zone_exit/{zone_id}",
+            truck_id=fix.truck_id,
+            at_ms=fix.at_ms,
+            lon=fix.lon,
+            lat=fix.lat,
+            zone_id=zone_id,
+            zone_kind=self._kind(zone_id, before),
+            since_ms=crossing.since_ms,
+            inside_s=max(crossing.left_ms - entered_ms, 0) / 1000,
+            speed_kmh=fix.speed_kmh,
+        )
+
+    def _kind(self, zone_id: str, view: ZoneView) -> str:
+        zone = self._index.zone(zone_id)
+        if zone is not None:
+            return zone.kind
+        return next(kind for kind in view.__struct_fields__[1:] if zone_id in getattr(view, kind))
+
+
+class _Fix:
+    """One step's arguments, and whether the truck drives."""
+
+    __slots__ = ("at_ms", "drives", "event_id", "lat", "lon", "m", "speed_kmh", "truck_id")
+
+    def __init__(
+        self, m: Membership, truck_id: str, event_id: str, at_ms: int, lon: float, lat: float, speed_kmh: float | None
+    ) -> None:
+        self.m = m
+        self.truck_id = truck_id
+        self.event_id = event_id
+        self.at_ms = at_ms
+        self.lon = lon
+        self.lat = lat
+        self.speed_kmh = speed_kmh
+        self.drives = False
+
+    def remember(self) -> None:
+        """Makes this the last fix."""
+        m = self.m
+        m.lon, m.lat, m.ms, m.speed_kmh = self.lon, self.lat, self.at_ms, self.speed_kmh
+
+
+def _drives(fix: _Fix) -> bool:
+    """Whether the truck moves: by the speed at either of the last two fixes; without one, by the way of a minute."""
+    speeds = _speeds(fix)
+    if speeds:
+        return max(speeds) >= DRIVING_KMH
+    m = fix.m
+    return distance_m(m.past_lon, m.past_lat, fix.lon, fix.lat) >= DRIVEN_M
+
+
+def _drove_between(fix: _Fix) -> bool:
+    """Whether the way from the last fix to this one was driven."""
+    if fix.drives or _speeds(fix):
+        return fix.drives
+    return distance_m(fix.m.lon, fix.m.lat, fix.lon, fix.lat) >= DRIVEN_M
+
+
+def _speeds(fix: _Fix) -> Iterable[float]:
+    return [speed for speed in (fix.m.speed_kmh, fix.speed_kmh) if speed is not None]
