@@ -26,8 +26,9 @@ def apply_event(runtime: CityRuntime, state: TruckState, event: Pending, at_ms: 
         state.first_ms = at_ms
     if isinstance(event, Position):
         derived = _position(runtime, state, truck, event, at_ms)
-    else:
-        derived = _other(runtime, state, truck, event, at_ms)
+        accepted = state.fix_event_id == event.event_id
+        return runtime.engine.on_event(state, truck, event, at_ms, derived, accepted)
+    derived = _other(runtime, state, truck, event, at_ms)
     return runtime.engine.on_event(state, truck, event, at_ms, derived)
 
 
