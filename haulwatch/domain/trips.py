@@ -33,6 +33,10 @@ UNLOADING_KINDS = ("disposal_site", "transfer_site")
 class Permits(Protocol):
     """What trips need to know of the permit table: candidates from one origin on one local day."""
 
+    def __bool__(self) -> bool:
+        """Whether the city has permits at all: without any, nobody hauls without one."""
+        ...
+
     def from_origin(self, origin_zone: str, at_ms: int) -> Sequence[Permit]:
         """Permits in force at `at_ms` for hauling from `origin_zone`."""
         ...
@@ -132,7 +136,7 @@ def _start_trip(state: TruckState, permits: Permits, event_id: str, at_ms: int, 
         trip.destination_zone = state.manifest_destination
         if origin is None:
             trip.origin_zone = origin = state.manifest_origin
-    if origin is not None:
+    if origin is not None and permits:
         _choose_permit(trip, permits.from_origin(origin, at_ms))
     state.trip = trip
     state.phase = "under_way"
