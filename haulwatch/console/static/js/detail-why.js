@@ -1,0 +1,79 @@
+// Why: each condition observed against required, and the numbered records that it was observed on.
+import { clock, fullTime, operator, value } from "./format.js";
+import { known, t } from "./i18n.js";
+import { html, nothing } from "./lib.js";
+
+const UNITS = { _kmh: "km/h", _kg: "kg", _km: "km", _pct: "%", _deg: "deg", _ratio: "ratio", _share: "ratio", _confidence: "ratio", _m: "m", _t: "t", _s: "s" };
+const NOT_FACTS = new Set(["kind", "event_id", "truck_id", "at", "at_ms", "since_ms", "received_at", "source", "resent", "images", "lon", "lat"]);
+const NUMERALS = "①②③④⑤⑥⑦⑧⑨⑩⑪⑫⑬⑭⑮⑯⑰⑱⑲⑳";
+
+export function why(breach) {
+  const numbers = new Map(breach.evidence.map((record, i) => [record.event_id, NUMERALS[i] ?? `(${i + 1})`]));
+  return html`
+    <section class="why">
+      <h3>${t("detail.why")}</h3>
+      ${breach.conditions.length ? conditions(breach.conditions, numbers) : html`<p class="dim">${t("why.none")}</p>`}
+    </section>
+    ${breach.evidence.length
+      ? html`<section><h3>${t("detail.records")}</h3><ol class="records">
+          ${breach.evidence.map((record) => recordOf(record, numbers.get(record.event_id)))}
+        </ol></section>`
+      : nothing}
+  `;
+}
+
+function conditions(list, numbers) {
+  return html`<table class="conditions">
+    <thead><tr><th>${t("why.condition")}</th><th class="observed">${t("why.observed")}</th><th>${t("why.required")}</th><th><span class="unseen">${t("detail.records")}</span></th></tr></thead>
+    <tbody>
+      ${list.map(
+        (one) => html`<tr title=${one.text}>
+          <td>${conditionName(one)}</td>
+          <td class="observed">${value(one.observed, one.unit)}</td>
+          <td class="required">${operator(one.operator)} ${value(one.threshold, one.unit)}</td>
+          <td class="ref">${numbers.get(one.event_id) ?? nothing}</td>
+        </tr>`,
+      )}
+    </tbody>
+  </table>`;
+}
+
+// "absent cover_change where …" reads as "no cover change for"; other names by the dictionary.
+function conditionName(condition) {
+  const absent = /^absent (\w+)(?: where (.*))?$/.exec(condition.text);
+  if (absent) {
+    return html`${t("why.absent", { kind: known(`kind.${absent[1]}`, absent[1]) })}${absent[2] ? html` <code>${absent[2]}</code>` : nothing}`;
+  }
+  return nameOf(condition.name);
+}
+
+// "over_ratio(gross_kg)" → the function's name; "truck.load" → scope and field; else the name itself.
+export function nameOf(name) {
+  const whole = known(`name.${name}`, null);
+  if (whole) return whole;
+  const call = /^(\w+)\((.*)\)$/.exec(name);
+  if (call) return `${known(`call.${call[1]}`, call[1])}（${call[2].split(", ").map(nameOf).join("–")}）`;
+  const [scope, field] = name.split(".");
+  if (field === undefined) return name;
+  const label = known(`name.${field}`, field);
+  return known(`scope.${scope}`, null) === null ? `${scope} · ${label}` : `${t(`scope.${scope}`)}${label}`;
+}
+
+function unitOf(field) {
+  return Object.entries(UNITS).find(([ending]) => field.endsWith(ending))?.[1] ?? null;
+}
+
+function recordOf(record, number) {
+  const facts = Object.entries(record.payload).filter(([field, fact]) => !NOT_FACTS.has(field) && fact !== null);
+  const images = record.payload.images ?? [];
+  return html`<li class="record">
+    <div class="line">
+      <span class="ref">${number}</span><b>${known(`kind.${record.kind}`, record.kind)}</b>
+      <time datetime=${record.at} title=${fullTime(record.at)}>${clock(record.at)}</time>
+      ${record.payload.source ? html`<small>${record.payload.source}</small>` : nothing}
+    </div>
+    <dl>${facts.map(([field, fact]) => html`<div><dt>${nameOf(field)}</dt><dd>${value(fact, unitOf(field))}</dd></div>`)}</dl>
+    ${images.map((image) => html`<p class="image">${t("why.image")} <code>${image.uri}</code>${image.sha256 ? html` <small title=${image.sha256}>SHA-256 ${image.sha256.slice(0, 12)}…</small>` : nothing}</p>`)}
+    <details><summary>${t("why.raw")}</summary><pre>${JSON.stringify(record.payload, null, 2)}</pre></details>
+  </li>`;
+}

@@ -1,0 +1,41 @@
+// Small pieces that list, map and detail share: always colour and text together.
+import { known, say, t } from "./i18n.js";
+import { html, nothing } from "./lib.js";
+import { plate } from "./format.js";
+import { state } from "./state.js";
+
+export const SEVERITIES = ["critical", "major", "minor", "info"];
+export const CATEGORIES = ["overweight", "dumping", "uncovered", "route", "time", "permit", "manifest", "tamper", "speed"];
+
+export const stageName = (stage) => known(`stage.${stage}`, stage);
+export const severityName = (severity) => known(`severity.${severity}`, severity);
+export const categoryName = (category) => known(`category.${category}`, category);
+
+export const severityChip = (severity) =>
+  html`<span class="chip severity ${severity}">${severityName(severity)}</span>`;
+
+const STAGE_TONE = { new: "open", filed: "open", returned: "warn", closed: "done", rejected: "done", void: "done" };
+export const stageChip = (stage) => html`<span class="chip stage ${STAGE_TONE[stage] ?? "busy"}">${stageName(stage)}</span>`;
+
+export const plateChip = (id) => html`<span class="plate">${plate(id)}</span>`;
+
+export function marks(order) {
+  return html`
+    ${order.late ? html`<span class="mark late" title=${t("mark.late_long")}>${t("mark.late")}</span>` : nothing}
+    ${order.urgency === "urgent" ? html`<span class="mark urgent">${t("mark.urgent")}</span>` : nothing}
+    ${order.occurrences > 1
+      ? html`<span class="mark" title=${t("mark.occurrences_long")}>${t("mark.occurrences", { n: order.occurrences })}</span>`
+      : nothing}
+    ${order.ended_at === null ? html`<span class="mark ongoing">${t("mark.ongoing")}</span>` : nothing}
+  `;
+}
+
+export function zoneName(id) {
+  return say(state.zoneNames.get(id)) || id;
+}
+
+export function placeOf(order) {
+  const names = order.zone_ids.map(zoneName);
+  if (names.length) return names.join(" · ");
+  return order.lon === null ? t("place.unknown") : t("place.no_zone");
+}
