@@ -24,9 +24,23 @@ BUSY_TIMEOUT_MS = 15_000
 """How long a writer waits for another process before it says that the database is busy."""
 
 
+ORDERS_FILE = "orders.sqlite"
+"""The order database of an embedded system, in its data folder."""
+
+
 def sqlite_url(data: Path) -> str:
     """The URL of the order database in the data folder `data`."""
-    return f"sqlite:///{data / 'orders.db'}"
+    return f"sqlite:///{data / ORDERS_FILE}"
+
+
+def check_exists(url: str) -> None:
+    """Raises `WorldError` when `url` names a SQLite file that is not there, so that a reader does not create it."""
+    try:
+        parsed = make_url(url)
+    except ArgumentError as error:
+        raise WorldError(Text(f"数据库地址不可用：{url}", f"unusable database URL: {url}")) from error
+    if parsed.get_backend_name() == "sqlite" and not Path(parsed.database or "").is_file():
+        raise WorldError(Text(f"没有工单库 {parsed.database}", f"there is no order store {parsed.database}"))
 
 
 def open_engine(url: str) -> Engine:

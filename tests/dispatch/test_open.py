@@ -95,12 +95,21 @@ def test_a_store_of_a_newer_version_is_left_alone(store: OrderStore, url: str) -
 
 
 def test_a_file_that_is_no_database(tmp_path: Path) -> None:
-    (tmp_path / "orders.db").write_text("truck_id,axle_count\n" * 100)
+    (tmp_path / "orders.sqlite").write_text("truck_id,axle_count\n" * 100)
     with pytest.raises(WorldError, match="not an order store"):
         open_store(sqlite_url(tmp_path))
 
 
-@pytest.mark.parametrize("url", ["sqlite:////nowhere/at/all/orders.db", "mysql://db/orders", "orders", "what://x/y"])
+@pytest.mark.parametrize(
+    "url", ["sqlite:////nowhere/at/all/orders.sqlite", "mysql://db/orders", "orders", "what://x/y"]
+)
 def test_a_database_that_cannot_be_reached(url: str) -> None:
     with pytest.raises(WorldError):
         open_store(url)
+
+
+def test_a_store_in_memory_for_one_thread(breach: object) -> None:
+    store = open_store("sqlite://")
+    store.intake([breach()])  # type: ignore[operator]
+    assert store.counts()["new"] == 1
+    store.close()

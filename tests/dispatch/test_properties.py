@@ -142,6 +142,4 @@ def test_whatever_is_sent_the_store_agrees_with_the_model(breach: Callable[..., 
                     assert self.store.get(order_id).commands == []
                     assert commands[-1] in ("close", "reject", "void")
 
-    run_state_machine_as_test(
-        Desk, settings=settings(max_examples=25, stateful_step_count=25, deadline=None)
-    )
+    run_state_machine_as_test(Desk, settings=settings(max_examples=25, stateful_step_count=25, deadline=None))
