@@ -140,7 +140,11 @@ def arithmetic(op: str, left: Node, right: Node, text: str) -> Arithmetic | Cons
     """`left op right` with its unit; two constants become one."""
     a, b = type_of(left), type_of(right)
     if a.kind != "number" or b.kind != "number":
-        return _mismatch(left, right) if a.kind != b.kind else Trouble("E032", "只能对数做运算", "only numbers can be reckoned with")
+        return (
+            _mismatch(left, right)
+            if a.kind != b.kind
+            else Trouble("E032", "只能对数做运算", "only numbers can be reckoned with")
+        )
     if op in "+-":
         trouble = _units(left, right)
         if trouble is not None:
@@ -180,8 +184,22 @@ def outcome(node: Compare) -> Literal["never", "always"] | None:
     below = -math.inf if low is None else low
     above = math.inf if high is None else high
     value = right.value
-    never = {"<": value <= below, "<=": value < below, ">": value >= above, ">=": value > above, "==": not below <= value <= above, "!=": False}
-    always = {"<": value > above, "<=": value >= above, ">": value < below, ">=": value <= below, "==": False, "!=": not below <= value <= above}
+    never = {
+        "<": value <= below,
+        "<=": value < below,
+        ">": value >= above,
+        ">=": value > above,
+        "==": not below <= value <= above,
+        "!=": False,
+    }
+    always = {
+        "<": value > above,
+        "<=": value >= above,
+        ">": value < below,
+        ">=": value <= below,
+        "==": False,
+        "!=": not below <= value <= above,
+    }
     return "never" if never[op] else "always" if always[op] else None
 
 

@@ -88,7 +88,7 @@ class Report:
     """Collects findings; the same thing at the same place is told once."""
 
     findings: list[Finding] = field(default_factory=list)
-    seen: set[tuple[str, int, int, str]] = field(default_factory=set)
+    seen: set[tuple[str, int, int, str, str]] = field(default_factory=set)
 
     def error(self, spot: Spot, code: str, zh: str, en: str, hint: Text | None = None) -> None:
         """Adds an error at `spot`."""
@@ -101,7 +101,7 @@ class Report:
     def _add(self, severity: Literal["error", "warning"], spot: Spot, code: str, text: Text, hint: Text | None) -> None:
         if code not in CODES:
             raise KeyError(code)
-        key = (spot.file, spot.line, spot.column, code)
+        key = (spot.file, spot.line, spot.column, code, text.zh)
         if key in self.seen:
             return
         self.seen.add(key)
@@ -134,7 +134,7 @@ def closest(word: str, known: Iterable[str]) -> str | None:
 
 
 def suggestion(word: str, known: Iterable[str], *, zh: str = "可用", en: str = "available") -> Text | None:
-    """"Did you mean …", and what there is to choose from."""
+    """ "Did you mean …", and what there is to choose from."""
     names = list(known)
     meant = closest(word, names)
     if not names:

@@ -152,10 +152,15 @@ class _Lexer:
         if suffix.lower() in ("e",) or re.fullmatch(r"\d+(?:\.\d+)?[eE]\d*", word):
             return word
         self.hopeless = True
-        hint = Text("质量用 kg、速度用 km/h 的数，不写单位；时长写 30s 5m 2h 1d", "masses in kg and speeds in km/h without unit; durations 30s 5m 2h 1d")
+        hint = Text(
+            "质量用 kg、速度用 km/h 的数，不写单位；时长写 30s 5m 2h 1d",
+            "masses in kg and speeds in km/h without unit; durations 30s 5m 2h 1d",
+        )
         if suffix == "%":
             hint = Text("百分比写成小数，例如 5% 写 0.05", "write 5% as 0.05")
-        self.tell(match.start(), len(word), "E016", f"数后面的单位 {suffix} 不能用", f"unit {suffix} is not understood", hint)
+        self.tell(
+            match.start(), len(word), "E016", f"数后面的单位 {suffix} 不能用", f"unit {suffix} is not understood", hint
+        )
         return word
 
 
@@ -163,7 +168,10 @@ def _tell_syntax(error: BaseException, text: str, lead: int, tell: Tell) -> None
     offset, width = 0, 1
     if isinstance(error, SyntaxError) and error.offset:
         offset = min(error.offset - 1 + lead, max(len(text.rstrip()) - 1, 0))
-    hint = Text("检查括号、引号是否成对，and/or 两边是否都有条件", "check brackets and quotes, and that and/or stand between conditions")
+    hint = Text(
+        "检查括号、引号是否成对，and/or 两边是否都有条件",
+        "check brackets and quotes, and that and/or stand between conditions",
+    )
     if not text.strip():
         hint = Text("写一个条件", "write a condition")
     tell(offset, width, "E030", "表达式写法错误", "syntax error in the expression", hint)

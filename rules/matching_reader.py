@@ -44,15 +44,25 @@ class MatchReader:
         forms = [form for form in _FORMS if form in entries]
         if len(forms) != 1:
             hint = Text("四选一: on / while / sequence / count", "one of on, while, sequence, count")
-            zh, en = ("match 缺少形式", "match has no form") if not forms else ("match 只能有一种形式", "match has more than one form")
-            self.reader.error(node if not forms else entries[forms[1]].key, "E011" if not forms else "E010", zh, en, hint)
+            zh, en = (
+                ("match 缺少形式", "match has no form")
+                if not forms
+                else ("match 只能有一种形式", "match has more than one form")
+            )
+            self.reader.error(
+                node if not forms else entries[forms[1]].key, "E011" if not forms else "E010", zh, en, hint
+            )
             return None
         form = forms[0]
         for key, entry in entries.items():
             if key not in _FORMS[form]:
                 hint = suggestion(key, _FORMS[form])
-                self.reader.error(entry.key, "E010", f'{form} 形式中没有 "{key}"', f'"{key}" does not belong to {form}', hint)
-        return {"on": self._on, "while": self._while, "sequence": self._sequence, "count": self._count}[form](node, entries)
+                self.reader.error(
+                    entry.key, "E010", f'{form} 形式中没有 "{key}"', f'"{key}" does not belong to {form}', hint
+                )
+        return {"on": self._on, "while": self._while, "sequence": self._sequence, "count": self._count}[form](
+            node, entries
+        )
 
     # forms
 
@@ -71,9 +81,9 @@ class MatchReader:
         until = None
         if "until" in entries:
             until = expressions.read(self.reader, entries["until"].value, Text("until ", "until"), self.names)
-            if until is None:
-                return None
-        if condition is None or for_s is None:
+        # `unless` is asked when the hold falls due, and then there is no event.
+        self.names = self.names.on(None)
+        if condition is None or for_s is None or ("until" in entries and until is None):
             return None
         return WhileMatch(condition, _ms(for_s), until)
 
@@ -207,7 +217,9 @@ class MatchReader:
     def _kind(self, node: Node) -> str | None:
         return self.reader.choice(node, Text("事件类型", "kind of event"), schema.KINDS)
 
-    def _where(self, entries: dict[str, Entry], kind: str | None, names: Names | None = None) -> tuple[Expression | None, bool]:
+    def _where(
+        self, entries: dict[str, Entry], kind: str | None, names: Names | None = None
+    ) -> tuple[Expression | None, bool]:
         """The condition, and whether it is right (no condition is right)."""
         if "where" not in entries:
             return None, True
@@ -263,7 +275,9 @@ def _param(reader: Reader, names: Names, node: Node, what: Text, unit: str) -> f
         return None
     if param.unit != unit:
         wanted = Text("时长", "a duration") if unit == "duration" else Text("数", "a number")
-        reader.error(node, "E033", f"{what.zh}需要{wanted.zh}，${name} 不是", f"{what.en} takes {wanted.en}, ${name} is not")
+        reader.error(
+            node, "E033", f"{what.zh}需要{wanted.zh}，${name} 不是", f"{what.en} takes {wanted.en}, ${name} is not"
+        )
         return None
     return float(param.value)
 

@@ -66,7 +66,9 @@ class Reader:
 
     # mappings and lists
 
-    def mapping(self, node: Node, known: Iterable[str], what: Text, *, open_keys: bool = False) -> dict[str, Entry] | None:
+    def mapping(
+        self, node: Node, known: Iterable[str], what: Text, *, open_keys: bool = False
+    ) -> dict[str, Entry] | None:
         """The entries of a mapping; unknown keys are reported with what was probably meant."""
         if not isinstance(node, MappingNode):
             if not self._full_width_in(node):
@@ -79,7 +81,9 @@ class Reader:
                 entries.setdefault(key.value, Entry(key, value))
             elif not self._full_width_in(key):
                 hint = suggestion(key.value, names)
-                self.error(key, "E010", f'{what.zh}中有未知的键 "{key.value}"', f'unknown key "{key.value}" in {what.en}', hint)
+                self.error(
+                    key, "E010", f'{what.zh}中有未知的键 "{key.value}"', f'unknown key "{key.value}" in {what.en}', hint
+                )
         return entries
 
     def items(self, node: Node, what: Text) -> list[Node]:
@@ -87,7 +91,9 @@ class Reader:
         if isinstance(node, SequenceNode):
             return list(node.value)
         if not self._full_width_in(node):
-            self.error(node, "E013", f"{what.zh}应当是列表", f"{what.en} must be a list", Text("写成 [ … ]", "write [ … ]"))
+            self.error(
+                node, "E013", f"{what.zh}应当是列表", f"{what.en} must be a list", Text("写成 [ … ]", "write [ … ]")
+            )
         return []
 
     def each(self, node: Node, what: Text, read: Callable[[Node, Text], T | None]) -> tuple[T, ...]:
@@ -119,7 +125,7 @@ class Reader:
             self.error(node, "E008", f"{value} 会被读成八进制数", f"{value} is read as an octal number", quote)
         elif _SWITCH_WORD.fullmatch(value):
             truth = "true" if value.lower() in ("y", "yes", "on") else "false"
-            hint = Text(f'{quote.zh}；如果是开关，写 {truth}', f"{quote.en}; if a switch is meant, write {truth}")
+            hint = Text(f"{quote.zh}；如果是开关，写 {truth}", f"{quote.en}; if a switch is meant, write {truth}")
             self.error(node, "E007", f"{value} 会被读成布尔值", f"{value} is read as a boolean", hint)
         else:
             return False
@@ -160,7 +166,13 @@ class Reader:
         word = self.token(node, what)
         if word is None or pattern.fullmatch(word):
             return word
-        self.error(node, "E015", f'{what.zh} "{word}" 写法不对', f'malformed {what.en} "{word}"', Text(f"例如 {like}", f"such as {like}"))
+        self.error(
+            node,
+            "E015",
+            f'{what.zh}"{word}" 写法不对',
+            f'malformed {what.en} "{word}"',
+            Text(f"例如 {like}", f"such as {like}"),
+        )
         return None
 
     def identifier(self, node: Node, what: Text) -> str | None:
@@ -169,7 +181,7 @@ class Reader:
         if word is None or (word.isidentifier() and not word.startswith("_")):
             return word
         hint = Text("用字母、数字和下划线，不以数字开头", "letters, digits and underscores, not starting with a digit")
-        self.error(node, "E015", f'{what.zh} "{word}" 写法不对', f'malformed {what.en} "{word}"', hint)
+        self.error(node, "E015", f'{what.zh}"{word}" 写法不对', f'malformed {what.en} "{word}"', hint)
         return None
 
     def reference(self, node: Node, what: Text) -> str | None:
@@ -177,7 +189,7 @@ class Reader:
         word = self.token(node, what)
         if word is None or word.strip() == word != "":
             return word
-        self.error(node, "E015", f'{what.zh} "{word}" 写法不对', f'malformed {what.en} "{word}"')
+        self.error(node, "E015", f'{what.zh}"{word}" 写法不对', f'malformed {what.en} "{word}"')
         return None
 
     def switch(self, node: Node, what: Text) -> bool | None:
@@ -197,12 +209,18 @@ class Reader:
         if _NUMBER.fullmatch(word) and is_plain(node):
             return float(word)
         if _NUMBER.fullmatch(word):
-            self.error(node, "E013", f"{what.zh}应当是数，不是文字", f"{what.en} must be a number, not text", Text("去掉引号", "without quotes"))
+            self.error(
+                node,
+                "E013",
+                f"{what.zh}应当是数，不是文字",
+                f"{what.en} must be a number, not text",
+                Text("去掉引号", "without quotes"),
+            )
         elif DURATION.fullmatch(word):
             self.error(node, "E026", f"{what.zh}应当是数，不是时长", f"{what.en} must be a number, not a duration")
         else:
             hint = Text("不带单位、逗号和下划线", "without unit, commas or underscores")
-            self.error(node, "E026", f'{what.zh} "{word}" 不是数', f'{what.en} "{word}" is not a number', hint)
+            self.error(node, "E026", f'{what.zh}"{word}" 不是数', f'{what.en} "{word}" is not a number', hint)
         return None
 
     def duration(self, node: Node, what: Text) -> float | None:
@@ -229,7 +247,7 @@ class Reader:
             if first < 1440 and last <= 1440 and int(match[2]) < 60 and int(match[4]) < 60:
                 return Hours(first, last)
         hint = Text('例如 "22:00-05:00"，最晚 24:00', 'such as "22:00-05:00", 24:00 at most')
-        self.error(node, "E027", f'{what.zh} "{word}" 写法不对', f'malformed {what.en} "{word}"', hint)
+        self.error(node, "E027", f'{what.zh}"{word}" 写法不对', f'malformed {what.en} "{word}"', hint)
         return None
 
     def day(self, node: Node, what: Text) -> date | None:
@@ -242,7 +260,13 @@ class Reader:
                 return date.fromisoformat(word)
         except ValueError:
             pass
-        self.error(node, "E028", f'{what.zh} "{word}" 不是日期', f'{what.en} "{word}" is not a date', Text("例如 2026-12-31", "such as 2026-12-31"))
+        self.error(
+            node,
+            "E028",
+            f'{what.zh}"{word}" 不是日期',
+            f'{what.en} "{word}" is not a date',
+            Text("例如 2026-12-31", "such as 2026-12-31"),
+        )
         return None
 
     def bilingual(self, node: Node, what: Text) -> Text | None:
@@ -285,8 +309,8 @@ def _duration_trouble(what: Text, word: str) -> tuple[str, str, Text]:
     hint = Text("例如 30s 5m 2h 1d", "such as 30s 5m 2h 1d")
     if _NUMBER.fullmatch(word):
         hint = Text(f"写成 {word}s（秒）或 {word}m（分）", f"write {word}s (seconds) or {word}m (minutes)")
-        return f"{what.zh} {word} 缺少时间单位", f"{what.en} {word} has no unit", hint
-    return f'{what.zh} "{to_ascii(word)}" 不是时长', f'{what.en} "{to_ascii(word)}" is not a duration', hint
+        return f"{what.zh}{word} 缺少时间单位", f"{what.en} {word} has no unit", hint
+    return f'{what.zh}"{to_ascii(word)}" 不是时长', f'{what.en} "{to_ascii(word)}" is not a duration', hint
 
 
 def merged(node: MappingNode) -> list[tuple[ScalarNode, Node]]:

@@ -25,6 +25,7 @@ _STRUCTS: tuple[type[Struct], ...] = (
     *get_args(derived.DerivedEvent),
 )
 _NOT_NAMED = frozenset({"event_id", "at", "received_at", "images", "lane", "valid_from", "valid_to"})
+_COMMON = (*events.Observed.__struct_fields__, *derived.Derived.__struct_fields__)
 _UNITS: tuple[tuple[str, Unit], ...] = (
     ("_kmh", "km/h"),
     ("_kg", "kg"),
@@ -79,7 +80,11 @@ def _type_of(name: str, annotation: Any, nullable: bool = False, meta: Meta | No
     if origin is Literal:
         return Type("enum", values=_known(annotation), nullable=nullable or "unknown" in get_args(annotation))
     if origin is list:
-        return Type("list", nullable=nullable) if _type_of(name, get_args(annotation)[0]) == Type("text", nullable=False) else None
+        return (
+            Type("list", nullable=nullable)
+            if _type_of(name, get_args(annotation)[0]) == Type("text", nullable=False)
+            else None
+        )
     if annotation is bool:
         return Type("bool", nullable=nullable)
     if annotation in (int, float):
@@ -99,7 +104,9 @@ def _is_named(name: str) -> bool:
 
 def _fields(struct: type[Struct]) -> dict[str, Type]:
     hints = typing.get_type_hints(struct, include_extras=True)
-    found = ((name, _type_of(name, hints[name])) for name in struct.__struct_fields__ if _is_named(name))
+    # What every event has comes last: it is rarely what an author looks for.
+    own = sorted(struct.__struct_fields__, key=lambda name: name in _COMMON)
+    found = ((name, _type_of(name, hints[name])) for name in own if _is_named(name))
     return {name: kind for name, kind in found if kind is not None}
 
 
@@ -138,6 +145,7 @@ SCOPES: dict[str, dict[str, Type]] = {
         "route_zone": Type("text"),
         "permit_id": Type("text"),
         "manifest_id": Type("text"),
+        "permitted": Type("bool"),
         "on_route": Type("bool"),
         "in_hours": Type("bool"),
     },
@@ -159,5 +167,7 @@ AGE_OF = ("truck.load", "truck.cover", "truck.lift", "truck.gross_kg", "truck.sp
 """What `age()` can be asked of, besides earlier steps."""
 
 FUNCTIONS = ("distance_m", "age", "limit_kg", "over_ratio", "contains")
-RESERVED = frozenset({*SCOPES, *FUNCTIONS, "here", "true", "false", "null", "and", "or", "not", "in", "is", "if", "else"})
+RESERVED = frozenset(
+    {*SCOPES, *FUNCTIONS, "here", "true", "false", "null", "and", "or", "not", "in", "is", "if", "else"}
+)
 """Names that nobody may give to a step, list or condition."""

@@ -98,7 +98,9 @@ def _unknown_bare(names: Names, word: str) -> Unknown:
     if word in _DOTTED:
         hint = suggestion("", schema.SCOPES[word])
         return Unknown("E012", f'"{word}" 后面要跟 .字段', f'"{word}" needs a .field after it', hint)
-    where = Text(f"{names.kind} 事件", f"{names.kind} event") if names.kind else Text("此处没有事件字段", "no event here")
+    where = (
+        Text(f"{names.kind} 事件", f"{names.kind} event") if names.kind else Text("此处没有事件字段", "no event here")
+    )
     for scope in ("truck", "trip", "zones"):
         if word in schema.SCOPES[scope]:
             hint = Text(f"是否想写 {scope}.{word} ？", f"did you mean {scope}.{word}?")

@@ -73,7 +73,13 @@ class _Checker:
         if _type(value).kind == "bool" or (isinstance(value, Name) and _type(value).kind == "list"):
             return value
         hint = Text("写成比较，例如 … == … 或 … > …", "write a comparison, such as … == … or … > …")
-        self.tell(node, "E040", f"{self.parsed.segment(node)} 不是条件", f"{self.parsed.segment(node)} is not a condition", hint)
+        self.tell(
+            node,
+            "E040",
+            f"{self.parsed.segment(node)} 不是条件",
+            f"{self.parsed.segment(node)} is not a condition",
+            hint,
+        )
         return None
 
     def _junction(self, node: ast.BoolOp) -> Node | None:
@@ -106,7 +112,9 @@ class _Checker:
         if len(whole.ops) > 1:
             text = " ".join(self.parsed.text[self.parsed.start(left) : self.parsed.end(right)].split())
         for side, other in ((left, right), (right, left)):
-            if self._is_null(side) and (not isinstance(side, ast.Constant) or side.value is None or self._is_enum(other)):
+            if self._is_null(side) and (
+                not isinstance(side, ast.Constant) or side.value is None or self._is_enum(other)
+            ):
                 return self._refuse_null(side)
         if isinstance(op, (ast.In, ast.NotIn)):
             return self._membership(left, right, isinstance(op, ast.NotIn), text)
@@ -120,7 +128,13 @@ class _Checker:
         found = comparing.compare(_OPERATORS[type(op)], a, b, text)
         if isinstance(found, Compare):
             return found
-        self.tell(right if found.at == "right" else left if found.at == "left" else whole, found.code, found.zh, found.en, found.hint)
+        self.tell(
+            right if found.at == "right" else left if found.at == "left" else whole,
+            found.code,
+            found.zh,
+            found.en,
+            found.hint,
+        )
         return None
 
     def _is_null(self, node: ast.expr) -> bool:
@@ -155,13 +169,22 @@ class _Checker:
             return self._any_number(item, container, negated, text, left)
         return self._contained(item, container, negated, text, left, right)
 
-    def _contained(self, item: Node, container: Node, negated: bool, text: str, left: ast.expr, right: ast.expr) -> Node | None:
+    def _contained(
+        self, item: Node, container: Node, negated: bool, text: str, left: ast.expr, right: ast.expr
+    ) -> Node | None:
         kind = _type(item).kind
         if _type(container).kind != "list":
-            self.tell(right, "E032", f"{self.parsed.segment(right)} 不是列表", f"{self.parsed.segment(right)} is not a list")
+            self.tell(
+                right, "E032", f"{self.parsed.segment(right)} 不是列表", f"{self.parsed.segment(right)} is not a list"
+            )
             return None
         if kind not in ("text", "enum"):
-            self.tell(left, "E032", f"{self.parsed.segment(left)} 不是文字，不在列表中", f"{self.parsed.segment(left)} is not text, the list is")
+            self.tell(
+                left,
+                "E032",
+                f"{self.parsed.segment(left)} 不是文字，不在列表中",
+                f"{self.parsed.segment(left)} is not text, the list is",
+            )
             return None
         if kind == "enum" and isinstance(container, Const) and isinstance(container.value, tuple):
             for value in container.value:
@@ -221,12 +244,18 @@ class _Checker:
             return self._arithmetic(node)
         if isinstance(node, ast.UnaryOp) and isinstance(node.op, (ast.USub, ast.UAdd)):
             return self._signed(node)
-        if isinstance(node, (ast.BoolOp, ast.Compare)) or (isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not)):
+        if isinstance(node, (ast.BoolOp, ast.Compare)) or (
+            isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not)
+        ):
             if self.condition(node) is not None:
                 self.tell(node, "E032", "此处要一个值，不是条件", "a value is needed here, not a condition")
             return None
-        hint = Text("可用: 比较、and or not in、+ - * /、函数", "available: comparisons, and or not in, + - * /, functions")
-        self.tell(node, "E031", f"不允许的写法 {self.parsed.segment(node)}", f"not allowed: {self.parsed.segment(node)}", hint)
+        hint = Text(
+            "可用: 比较、and or not in、+ - * /、函数", "available: comparisons, and or not in, + - * /, functions"
+        )
+        self.tell(
+            node, "E031", f"不允许的写法 {self.parsed.segment(node)}", f"not allowed: {self.parsed.segment(node)}", hint
+        )
         return None
 
     def _constant(self, node: ast.Constant) -> Const | None:

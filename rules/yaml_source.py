@@ -167,16 +167,20 @@ def _report_syntax(source: Source, error: yaml.YAMLError, report: Report) -> Non
         if _report_full_width(source, number, report):
             return
     problem = getattr(error, "problem", None) or str(error)
-    hint = Text("检查缩进、冒号后的空格、引号和括号是否成对", "check indentation, the space after a colon, quotes and brackets")
+    hint = Text(
+        "检查缩进、冒号后的空格、引号和括号是否成对", "check indentation, the space after a colon, quotes and brackets"
+    )
     if "found undefined alias" in problem:
         hint = Text("别名 *… 必须先用 &… 定义", "an alias *… must be defined with &… first")
     if "could not find expected ':'" in problem or "mapping values are not allowed" in problem:
-        hint = Text('含有冒号或引号的值要用引号括起来', "quote a value that contains a colon or quotes")
+        hint = Text("含有冒号或引号的值要用引号括起来", "quote a value that contains a colon or quotes")
     spot = source.at(mark.line + 1, mark.column + 1)
     report.error(spot, "E001", f"YAML 写法错误：{problem}", f"YAML syntax error: {problem}", hint)
 
 
-_STRUCTURAL = re.compile(r"""^\s*(?:-\s+)?[\w-]+(：)|[\[{,]\s*[\w-]+(：)|(?<=[\w\]}"'])(，)(?=\s*[\w-]+\s*[:：])|(?::\s*)([“”‘’（【])""")
+_STRUCTURAL = re.compile(
+    r"""^\s*(?:-\s+)?[\w-]+(：)|[\[{,]\s*[\w-]+(：)|(?<=[\w\]}"'])(，)(?=\s*[\w-]+\s*[:：])|(?::\s*)([“”‘’（【])"""
+)
 
 
 def _report_full_width(source: Source, number: int, report: Report) -> bool:

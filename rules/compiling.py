@@ -1,0 +1,273 @@
+"""A rule book ready to run: generated code for matching, the plain reading of trees for explanations."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, cast
+from zoneinfo import ZoneInfo
+
+from haulwatch.domain.breaches import Condition
+from haulwatch.domain.events import Weighing
+from haulwatch.domain.registry import Registry, Truck
+from haulwatch.domain.trucks import Applied, Capture, TruckState
+from rules.comparing import walk
+from rules.explaining import reasons, truth, unknown_names
+from rules.facts import Facts, Law, World, distance_m, kind_of
+from rules.generating import Scribe
+from rules.model import CountMatch, OnMatch, Rule, RuleBook, SequenceMatch
+from rules.nodes import Call, Expression, Name, Node
+from rules.scanning import ScanWriter
+from rules.schema import BASE_KINDS
+
+__all__ = ["CompiledBook", "Law", "Scan", "Slot", "Trigger", "compile_book"]
+
+Role = Literal["on", "while", "step", "count", "head"]
+Slot = tuple[str, int] | str
+"""Which expression of a rule: `("step", k)`, `"on"`, `"count"`, `"while"`, `"until"`, `"unless"`."""
+Scan = Callable[[Applied, int, TruckState, Truck], list[int] | None]
+Test = Callable[[Applied | None, int, TruckState, Truck, Sequence[Capture]], bool | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Trigger:
+    """A place of a rule that an event can satisfy without the rule having remembered anything.
+
+    `role` "step" is the first positive step of a sequence, "head" an absent step before it, whose events must be
+    remembered; `step` is the step's index.
+    """
+
+    rule_index: int
+    role: Role
+    step: int = 0
+
+
+class CompiledBook:
+    """The rules of a book that run (active and shadow), in the order of the book.
+
+    `scan[kind](event, at_ms, state, truck)` gives the indexes into `triggers` that are definitely true, ascending, or
+    None when there are none; a kind that is absent means nothing to do.
+    """
+
+    def __init__(self, book: RuleBook, world: World) -> None:
+        self.book = book
+        self.rules = tuple(rule for rule in book.rules if rule.status in ("active", "shadow"))
+        self._world = world
+        self._places = {(i, slot): place for i, rule in enumerate(self.rules) for slot, place in _places(rule).items()}
+        self._slots: dict[tuple[int, str], int] = {}
+        self._late: Counter[tuple[str, str]] = Counter()
+        self._counts: list[int] = []
+        self._names: dict[str, Any] = {
+            "_unset": object(),
+            "_stations": world.registry.stations,
+            "_cameras": world.registry.cameras,
+            "_permitted": world.permitted,
+            "_in_hours": world.in_hours,
+            "_verified": world.verified,
+            "_limit_kg": world.law.limit_kg,
+            "_place_of": world.place_of,
+            "_distance_m": distance_m,
+            "_capture": _capture,
+            "__builtins__": {"len": len},
+        }
+        self.triggers: tuple[Trigger, ...] = tuple(t for i, rule in enumerate(self.rules) for t in _triggers(i, rule))
+        self.scan: dict[str, Scan] = self._compile_scans()
+        self._tests: dict[tuple[int, Slot], Test] = {}
+
+    @property
+    def unknowns(self) -> dict[tuple[str, str], int]:
+        """Evaluations that came out unknown, by rule id and the name that was unknown."""
+        found = Counter(self._late)
+        for (trigger, name), slot in self._slots.items():
+            if self._counts[slot]:
+                found[self.rules[self.triggers[trigger].rule_index].rule_id, name] += self._counts[slot]
+        return dict(found)
+
+    def test(
+        self,
+        rule_index: int,
+        slot: Slot,
+        event: Applied | None,
+        at_ms: int,
+        state: TruckState,
+        truck: Truck,
+        captures: Sequence[Capture],
+    ) -> bool | None:
+        """The value of one expression: true, false, or None for unknown.
+
+        Without a condition every event fits (true); an absent `unless` or `until` is false.
+        """
+        key = (rule_index, slot)
+        place = self._places[key]
+        if place.tree is None:
+            return slot not in ("unless", "until")
+        if place.reads_event and (event is None or kind_of(event) != place.kind):
+            found = truth(place.tree, self._facts(place, event, at_ms, state, truck, captures))
+        else:
+            function = self._tests.get(key)
+            if function is None:
+                function = self._tests[key] = self._compile_test(place)
+            found = function(event, at_ms, state, truck, captures)
+        if found is None:
+            facts = self._facts(place, event, at_ms, state, truck, captures)
+            rule_id = self.rules[rule_index].rule_id
+            self._late.update((rule_id, name) for name in unknown_names(place.tree, facts))
+        return found
+
+    def explain(
+        self,
+        rule_index: int,
+        slot: Slot | Trigger,
+        event: Applied | None,
+        at_ms: int,
+        state: TruckState,
+        truck: Truck,
+        captures: Sequence[Capture],
+    ) -> list[Condition]:
+        """The comparisons that make the expression definitely true, with observed values; empty when it is not."""
+        place = self._places[rule_index, _slot_of(slot) if isinstance(slot, Trigger) else slot]
+        if place.tree is None:
+            return []
+        return reasons(place.tree, self._facts(place, event, at_ms, state, truck, captures))
+
+    def facts(
+        self,
+        rule_index: int,
+        slot: Slot,
+        event: Applied | None,
+        at_ms: int,
+        state: TruckState,
+        truck: Truck,
+        captures: Sequence[Capture],
+    ) -> Facts:
+        """What the names of one expression mean at this moment."""
+        return self._facts(self._places[rule_index, slot], event, at_ms, state, truck, captures)
+
+    def tree(self, rule_index: int, slot: Slot) -> Node | None:
+        """The checked tree of one expression; None when the rule does not have it."""
+        place = self._places.get((rule_index, slot))
+        return place.tree if place is not None else None
+
+    # compiling
+
+    def _facts(
+        self,
+        place: _Place,
+        event: Applied | None,
+        at_ms: int,
+        state: TruckState,
+        truck: Truck,
+        captures: Sequence[Capture],
+    ) -> Facts:
+        kind = place.kind
+        if event is not None and not place.names_event:
+            # Only bare names tie an expression to a kind of event; the record looked at is evidence all the same.
+            kind = kind_of(event)
+        return Facts(self._world, kind, event, at_ms, state, truck, captures)
+
+    def _compile_scans(self) -> dict[str, Scan]:
+        wanted: dict[str, list[tuple[int, Node | None]]] = {}
+        for index, trigger in enumerate(self.triggers):
+            place = self._places[trigger.rule_index, _slot_of(trigger)]
+            kinds: Sequence[str] = [place.kind] if place.kind is not None else []
+            if trigger.role == "while" and not place.names_event:
+                kinds = BASE_KINDS
+            for kind in kinds:
+                wanted.setdefault(kind, []).append((index, place.tree))
+        sources = {}
+        for kind, triggers in wanted.items():
+            sources[kind] = ScanWriter(Scribe(kind, self._world.city_id), self._slots).write(triggers)
+        self._names["counts"] = self._counts = [0] * len(self._slots)
+        return {kind: cast(Scan, self._define("scan", source, kind)) for kind, source in sources.items()}
+
+    def _compile_test(self, place: _Place) -> Test:
+        assert place.tree is not None
+        scribe = Scribe(place.kind, self._world.city_id)
+        ends = [
+            f"if {scribe.true(place.tree)}:",
+            "    return True",
+            f"if {scribe.false(place.tree)}:",
+            "    return False",
+        ]
+        lines = [
+            "def test(e, at, s, t, caps):",
+            *("    " + line for line in [*scribe.prelude(), *ends]),
+            "    return None",
+        ]
+        return cast(Test, self._define("test", "\n".join(lines) + "\n", str(place.kind)))
+
+    def _define(self, name: str, source: str, kind: str) -> object:
+        """Runs generated source, which defines one function, over the names it may use."""
+        space: dict[str, object] = {}
+        exec(compile(source, f"<rules: {name} {kind}>", "exec"), self._names, space)
+        return space[name]
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """One expression of a rule, and the kind of event whose fields its bare names are."""
+
+    kind: str | None
+    tree: Node | None
+    names_event: bool
+    reads_event: bool
+
+
+def _place(kind: str | None, expression: Expression | None) -> _Place:
+    if expression is None:
+        return _Place(kind, None, False, False)
+    names = False
+    limits = False
+    for node in walk(expression.tree):
+        names = names or (isinstance(node, Name) and node.scope in ("event", "station", "camera"))
+        limits = limits or (isinstance(node, Call) and node.function in ("limit_kg", "over_ratio"))
+    return _Place(kind, expression.tree, names, names or limits)
+
+
+def _places(rule: Rule) -> dict[Slot, _Place]:
+    match = rule.match
+    places: dict[Slot, _Place] = {}
+    kind: str | None = None
+    if isinstance(match, OnMatch):
+        kind = match.kind
+        places["on"] = _place(kind, match.where)
+    elif isinstance(match, CountMatch):
+        kind = match.kind
+        places["count"] = _place(kind, match.where)
+    elif isinstance(match, SequenceMatch):
+        for index, step in enumerate(match.steps):
+            places["step", index] = _place(step.kind, step.where)
+    else:
+        places["while"] = _place("position", match.condition)
+        places["until"] = _place("position", match.until)
+    places["unless"] = _place(kind, rule.unless)
+    return places
+
+
+def _triggers(index: int, rule: Rule) -> list[Trigger]:
+    match = rule.match
+    if isinstance(match, OnMatch):
+        return [Trigger(index, "on")]
+    if isinstance(match, CountMatch):
+        return [Trigger(index, "count")]
+    if not isinstance(match, SequenceMatch):
+        return [Trigger(index, "while")]
+    first = next(i for i, step in enumerate(match.steps) if not step.absent)
+    return [*(Trigger(index, "head", i) for i in range(first)), Trigger(index, "step", first)]
+
+
+def _slot_of(trigger: Trigger) -> Slot:
+    return ("step", trigger.step) if trigger.role in ("step", "head") else trigger.role
+
+
+def _capture(captures: Sequence[Capture], alias: str) -> Capture | None:
+    return next((c for c in captures if c.alias == alias), None)
+
+
+def compile_book(book: RuleBook, registry: Registry, law: Law, timezone: ZoneInfo, city_id: str) -> CompiledBook:
+    """Compiles the active and shadow rules of `book` for one city.
+
+    `registry`, `law` and `timezone` are what names such as `truck.permitted`, `limit_kg()` and `trip.in_hours` rest on.
+    """
+    return CompiledBook(book, World(registry, law, timezone, city_id))
