@@ -164,13 +164,3 @@ def check_data(row: Transition, data: Mapping[str, Any]) -> dict[str, Text]:
             choices = ", ".join(choice.code for choice in field.choices)
             problems[field.name] = Text(f"须为其一：{choices}", f"must be one of: {choices}")
     return problems
-
-
-def mermaid() -> str:
-    """The table as a Mermaid state diagram, Chinese with English below, ending with a newline."""
-    lines = ["stateDiagram-v2"]
-    lines += [f'    state "{name.zh}<br/>{stage}" as {stage}' for stage, name in STAGE_NAMES.items()]
-    lines.append("    [*] --> new")
-    lines += [f"    {row.source} --> {row.target}: {row.label.zh} {row.command}" for row in TRANSITIONS]
-    lines += [f"    {stage} --> [*]" for stage in STAGE_NAMES if stage in FINAL]
-    return "\n".join(lines) + "\n"
