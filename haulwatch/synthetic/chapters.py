@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from itertools import pairwise
 from typing import Literal
 
 from haulwatch.domain.breaches import Category
 from haulwatch.domain.registry import Hours
 from haulwatch.synthetic.journeys import Journey
-from haulwatch.synthetic.plane import Point, distance
+from haulwatch.synthetic.plane import Point
 
 Body = Literal["load_kg", "cover", "lift", "sensor_kg"]
 """`sensor_kg` makes the load sensor read this instead of the truth (None: the truth again)."""
@@ -70,10 +69,11 @@ class Spoof:
 
 @dataclass(frozen=True)
 class GhostSighting:
-    """Someone else drives under this plate past a camera."""
+    """A camera reports this plate where the truck is not: a clone of it, or (not `sure`) another plate misread."""
 
     t: float
     camera_id: str
+    sure: bool = True
 
 
 @dataclass
@@ -126,48 +126,6 @@ class Chapter:
     def journeys(self) -> Iterator[Journey]:
         """The drives in order."""
         return (move for move in self.moves if isinstance(move, Journey))
-
-
-def off_route_spans(journey: Journey, corridor: list[Point], reach_m: float, step_s: float = 5.0) -> list[Span]:
-    """When a drive is more than `reach_m` away from a corridor's line (a polyline)."""
-    cells = _cells(corridor)
-    spans: list[Span] = []
-    since: float | None = None
-    t = journey.t_start
-    while t <= journey.t_end:
-        point, _ = journey.place_at(journey.metres_at(t)[0])
-        near = any(distance(point, other) <= reach_m for other in _near(cells, point))
-        if near and since is not None:
-            spans.append(Span(since, t))
-            since = None
-        elif not near and since is None:
-            since = t
-        t += step_s
-    if since is not None:
-        spans.append(Span(since, journey.t_end))
-    return spans
-
-
-_CELL_M = 200.0
-
-
-def _cells(line: list[Point]) -> dict[tuple[int, int], list[Point]]:
-    """Points every few metres along a line, by 200 m cell."""
-    cells: dict[tuple[int, int], list[Point]] = {}
-    for a, b in pairwise(line):
-        count = int(distance(a, b) / 8.0) + 1
-        for index in range(count + 1):
-            share = index / count
-            point = (a[0] + (b[0] - a[0]) * share, a[1] + (b[1] - a[1]) * share)
-            cells.setdefault((int(point[0] // _CELL_M), int(point[1] // _CELL_M)), []).append(point)
-    return cells
-
-
-def _near(cells: dict[tuple[int, int], list[Point]], point: Point) -> Iterator[Point]:
-    column, row = int(point[0] // _CELL_M), int(point[1] // _CELL_M)
-    for dx in (-1, 0, 1):
-        for dy in (-1, 0, 1):
-            yield from cells.get((column + dx, row + dy), ())
 
 
 def local_minute(start_ms: int, t: float) -> int:

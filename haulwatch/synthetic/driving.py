@@ -44,6 +44,11 @@ class Driver:
         """Changes the body at `t`."""
         self.chapter.changes.append(Change(round(t, 1), what, value))
 
+    def head_for(self, node: str) -> None:
+        """Drives to `node` unless it is there."""
+        if node != self.node:
+            self.go(node)
+
     def go(self, *nodes: str, haste: float = 1.0, halts: Sequence[Halt] = ()) -> Journey:
         """Drives through `nodes`, stopping on static scales."""
         path = self.plan.roads.path(self.node, *nodes)

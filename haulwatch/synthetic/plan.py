@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property
 from typing import Literal
 
 from haulwatch.domain.text import Text
+from haulwatch.synthetic.corridors import Corridor
 from haulwatch.synthetic.places import Area, Place, build_areas, build_protected, build_sites
-from haulwatch.synthetic.plane import Point, along, distance
-from haulwatch.synthetic.roads import Path, RoadClass, RoadNetwork
-from haulwatch.synthetic.terrain import bent, street_network
+from haulwatch.synthetic.plane import Point, along, distance, project, shifted
+from haulwatch.synthetic.roads import Edge, Path, RoadClass, RoadNetwork
+from haulwatch.synthetic.terrain import bent, street_network, to_river
 
 ON_STREETS: tuple[RoadClass, ...] = ("local", "arterial", "ring")
 
@@ -64,16 +66,50 @@ class CityPlan:
     scales: list[Scale]
     licences: list[Licence]
     on_edge: dict[int, list[tuple[float, CameraSpot | Scale]]] = field(default_factory=dict)
+    _detours: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     def of_kind(self, kind: str) -> list[Place]:
         """The places of one kind, in the order of their ids."""
         return [place for place in self.places.values() if place.kind == kind]
+
+    @cached_property
+    def bypasses(self) -> dict[str, tuple[str, ...]]:
+        """Permit → junctions on service roads that leave its route for a minute or two."""
+        found: dict[str, tuple[str, ...]] = {}
+        for licence in self.licences:
+            on_way = set(self.route_of(licence).nodes)
+            middles = (node for node in self.roads.nodes if node.endswith("/service"))
+            ends = {node: node.removesuffix("service") for node in middles}
+            found[licence.permit_id] = tuple(n for n, e in ends.items() if f"{e}in" in on_way and f"{e}out" in on_way)
+        return found
+
+    def detours(self, licence: Licence) -> tuple[str, ...]:
+        """Junctions that lead far off a permit's route for many minutes, without driving any road twice."""
+        if licence.permit_id not in self._detours:
+            self._detours[licence.permit_id] = tuple(self._find_detours(licence))
+        return self._detours[licence.permit_id]
+
+    def _find_detours(self, licence: Licence) -> Iterator[str]:
+        corridor = Corridor(self.route_of(licence).line, ROUTE_REACH_M)
+        start, goal = self.places[licence.origin].spot, self.places[licence.destination].spot
+        for node in self.roads.nodes:
+            if "/" in node:
+                continue
+            path = self.roads.path(start, node, goal)
+            edges = [stretch.edge.edge_id for stretch in path.stretches]
+            longest = corridor.longest_way_off(path.line)
+            if len(set(edges)) == len(edges) and DETOUR_M[0] <= longest <= DETOUR_M[1]:
+                yield node
 
     def route_of(self, licence: Licence) -> Path:
         """The way that a permit prescribes, from the site's middle to the disposal site's."""
         return self.roads.path(self.places[licence.origin].spot, self.places[licence.destination].spot)
 
 
+ROUTE_REACH_M = 50.0
+"""How far from its line a permitted route reaches (contract: routes, `buffer_m`)."""
+DETOUR_M = (6_500.0, 11_500.0)
+SERVICE_ROAD_M = 115.0
 ALL_DAY = ("00:00-24:00",)
 DAY = ("08:30-16:30",)
 NIGHT = ("19:00-05:00",)
@@ -141,6 +177,7 @@ def city_plan() -> CityPlan:
     roads = street_network()
     protected, tracks = build_protected(roads)
     sites = build_sites(roads)
+    _add_service_roads(roads, [place.ring for place in sites])
     cameras = [
         CameraSpot(camera_id, Text(zh, en), _on_street(roads, column, row), trust)
         for camera_id, zh, en, column, row, trust in CAMERAS
@@ -161,6 +198,30 @@ def city_plan() -> CityPlan:
         edge, metres, _ = roads.nearest(thing.point, ("local", "arterial", "ring", "access"))
         plan.on_edge.setdefault(edge.edge_id, []).append((metres, thing))
     return plan
+
+
+def _add_service_roads(roads: RoadNetwork, rings: Sequence[Sequence[Point]]) -> None:
+    """Beside long stretches of main roads a narrow road runs along for most of a block, where there is room."""
+    long = [edge for edge in roads.edges.values() if edge.road_class in ("ring", "arterial") and edge.metres > 1_250]
+    for number, edge in enumerate(long[::2]):
+        steps = [along(edge.line, edge.metres * share / 10)[0] for share in range(3, 8)]
+        for side in (SERVICE_ROAD_M, -SERVICE_ROAD_M):
+            beside = shifted(steps, side)
+            clear = all(distance(point, corner) > 200.0 for point in beside for ring in rings for corner in ring)
+            if clear and all(abs(to_river(point)) > 250.0 for point in beside):
+                _add_service_road(roads, edge, beside, f"V-{number}")
+                break
+
+
+def _add_service_road(roads: RoadNetwork, edge: Edge, beside: Sequence[Point], name: str) -> None:
+    start, end = edge.metres * 0.22, edge.metres * 0.78
+    far = along(edge.line, end)[0]
+    near = roads.split(edge, start, f"{name}/in")
+    rest = next(e for e in roads.edges.values() if e.start == near and e.end == edge.end)
+    out = roads.split(rest, project(rest.line, far)[0], f"{name}/out")
+    roads.add_node(f"{name}/service", beside[2])
+    roads.add_edge(near, f"{name}/service", "local", inner=beside[:2])
+    roads.add_edge(f"{name}/service", out, "local", inner=beside[3:])
 
 
 def _on_street(roads: RoadNetwork, column: float, row: float) -> Point:

@@ -5,8 +5,8 @@ Only `+ - * /`, `sqrt` and comparisons decide anything here, so that every machi
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from math import atan2, degrees, sqrt
 
 CENTRE_LON = 120.10
@@ -47,7 +47,7 @@ def between(a: Point, b: Point, share: float) -> Point:
 
 def length(line: Sequence[Point]) -> float:
     """Metres along a polyline."""
-    return sum(distance(a, b) for a, b in itertools.pairwise(line))
+    return sum(distance(a, b) for a, b in pairwise(line))
 
 
 def along(line: Sequence[Point], metres: float) -> tuple[Point, int]:
@@ -61,10 +61,21 @@ def along(line: Sequence[Point], metres: float) -> tuple[Point, int]:
     return line[-1], len(line) - 2
 
 
+def marks(line: Sequence[Point], step_m: float) -> Iterator[tuple[float, Point]]:
+    """`(metres, point)` every `step_m` along a polyline, its start included."""
+    due, done = 0.0, 0.0
+    for a, b in pairwise(line):
+        size = distance(a, b)
+        while due <= done + size and size > 0:
+            yield due, between(a, b, (due - done) / size)
+            due += step_m
+        done += size
+
+
 def project(line: Sequence[Point], point: Point) -> tuple[float, float]:
     """The nearest place on a polyline: `(metres along it, metres away from it)`."""
     best_along, best_away, done = 0.0, float("inf"), 0.0
-    for a, b in itertools.pairwise(line):
+    for a, b in pairwise(line):
         dx, dy = b[0] - a[0], b[1] - a[1]
         square = dx * dx + dy * dy
         share = 0.0 if square == 0 else ((point[0] - a[0]) * dx + (point[1] - a[1]) * dy) / square

@@ -1,0 +1,91 @@
+"""The whole fleet at work: arrivals in the order of the log, and the truth about them."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from random import Random
+
+from haulwatch.domain.instants import rfc3339
+from haulwatch.synthetic.chapters import Chapter, Span
+from haulwatch.synthetic.delivery import Arrival, Uplink
+from haulwatch.synthetic.devices import Terminal
+from haulwatch.synthetic.evidence import Witness
+from haulwatch.synthetic.fleet import TruckSpec, build_fleet
+from haulwatch.synthetic.noise import LEVELS, NoiseLevel, NoiseName
+from haulwatch.synthetic.plan import CityPlan, city_plan
+from haulwatch.synthetic.shifts import Shift, Slots, plan_conduct
+from haulwatch.synthetic.truths import Innocent, Truth
+
+
+@dataclass
+class World:
+    """A recording of `hours` of the city from `start_ms` on; everything follows from these numbers."""
+
+    seed: int
+    trucks: int
+    hours: float
+    start_ms: int
+    noise: NoiseName = "low"
+    truths: list[Truth] = field(default_factory=list)
+    innocents: list[Innocent] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.plan: CityPlan = city_plan()
+        self.fleet: list[TruckSpec] = build_fleet(
+            self.trucks, self.seed, [place.place_id for place in self.plan.of_kind("parking")]
+        )
+
+    @property
+    def horizon_s(self) -> float:
+        """Seconds recorded."""
+        return self.hours * 3600
+
+    def arrivals(self) -> Iterator[Arrival]:
+        """All records in order of arrival. Afterwards `truths` and `innocents` are complete, in order of time."""
+        level = LEVELS[self.noise]
+        slots = plan_conduct(self.fleet, self.hours, self.seed, noisy=self.noise != "none")
+        plates = [truck.truck_id for truck in self.fleet]
+        streams = [self._truck(truck, level, slots[truck.index], plates) for truck in self.fleet]
+        yield from heapq.merge(*streams)
+        self.truths.sort(key=lambda truth: (truth.from_at, truth.truth_id))
+        self.innocents.sort(key=lambda innocent: (innocent.from_at, innocent.truck_id, innocent.kind))
+
+    def _truck(self, truck: TruckSpec, level: NoiseLevel, slots: Slots, plates: list[str]) -> Iterator[Arrival]:
+        """One truck's records, chapter by chapter."""
+        key = f"{self.seed}/{truck.index}"
+        terminal = Terminal(truck, self.plan, level, Random(f"{key}/devices"))
+        uplink = Uplink(truck.terminal_id, truck.index, level, self.start_ms, Random(f"{key}/uplink"))
+        others = [plate for plate in plates if plate != truck.truck_id]
+        shift = Shift(truck, self.plan, Random(f"{key}/shift"), self.start_ms, slots)
+        for chapter in shift.chapters(self.horizon_s):
+            observations = [seen for seen in terminal.observe(chapter, others) if seen.t <= self.horizon_s]
+            self._note(truck, chapter, Witness(self.plan, truck, chapter, observations, self.horizon_s))
+            uplink.send(observations)
+            yield from uplink.arrived(self.start_ms + round(chapter.t1 * 1000))
+        yield from uplink.arrived(None)
+
+    def _note(self, truck: TruckSpec, chapter: Chapter, witness: Witness) -> None:
+        for number, conduct in enumerate(chapter.conducts):
+            if conduct.span.t0 > self.horizon_s:
+                continue
+            observable, by = witness.judge(conduct)
+            begin, end = self._instants(conduct.span)
+            self.truths.append(
+                Truth(
+                    truth_id=f"T-{truck.index:04d}-{round(conduct.span.t0):06d}-{number}",
+                    truck_id=truck.truck_id,
+                    category=conduct.category,
+                    from_at=begin,
+                    to_at=end,
+                    observable=observable,
+                    note=f"{conduct.kind}: {conduct.note}; {by}",
+                )
+            )
+        for look in chapter.look_alikes:
+            if look.span.t0 <= self.horizon_s:
+                self.innocents.append(Innocent(truck.truck_id, look.kind, *self._instants(look.span), look.note))
+
+    def _instants(self, span: Span) -> tuple[str, str]:
+        return rfc3339(self.start_ms + round(span.t0 * 1000)), rfc3339(self.start_ms + round(span.t1 * 1000))
