@@ -11,7 +11,9 @@ from haulwatch.cli.main import VERBS
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
-TOP_FOLDERS = ("haulwatch", "connectors", "streams", "rules", "geofences", "tests", "docs", "bench", "scripts", ".ci")
+TOP_FOLDERS = ("haulwatch", "connectors", "streams", "rules", "geofences", "tests", "docs", "bench", "scripts")
+CITY_FOLDERS = ("rules/local",)
+"""Paths inside a city folder, which has a `rules/` of its own."""
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.relative_to(ROOT).as_posix())
@@ -26,8 +28,8 @@ def test_it_names_only_commands_that_exist(document: Path) -> None:
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_it_names_only_paths_that_exist(document: Path) -> None:
     text = document.read_text(encoding="utf-8")
-    quoted = re.findall(r"`([\w.-]+(?:/[\w.-]+)+/?)`", text)
-    ours = {path for path in quoted if path.split("/")[0] in TOP_FOLDERS}
+    named = re.findall(rf"(?<![\w./-])((?:{'|'.join(TOP_FOLDERS)})/[\w./-]*\w/?)", text)
+    ours = {path for path in named if not path.startswith(CITY_FOLDERS)}
     linked = re.findall(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)", text)
     missing = [path for path in sorted(ours) if not (ROOT / path).exists()]
     missing += [path for path in linked if not (document.parent / path).exists()]
