@@ -13,9 +13,6 @@ from importlib.resources import files as resources
 from typing import Literal
 from zoneinfo import ZoneInfo
 
-from rules.compiling import CompiledBook, compile_book
-from rules.loading import load_books
-
 from geofences.datum import Datum, convert
 from geofences.index import ZoneIndex
 from geofences.loading import load_zones
@@ -28,7 +25,9 @@ from haulwatch.city.settings import CitySettings
 from haulwatch.domain.errors import AuthorError, Finding
 from haulwatch.domain.registry import Registry
 from haulwatch.domain.text import Text
+from rules.compiling import CompiledBook, compile_book
 from rules.law import Law, load_law
+from rules.loading import load_books
 from rules.model import RuleBook
 
 
