@@ -114,7 +114,7 @@ def _count_orders(breaches: list[Breach]) -> int:
     try:
         for start in range(0, len(breaches), 500):
             store.intake(breaches[start : start + 500])
-        return sum(store.counts_by_stage().values())
+        return sum(store.counts().values())
     finally:
         store.close()
 
