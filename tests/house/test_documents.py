@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from haulwatch.cli.main import VERBS
+from rules.loading import load_books
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -60,3 +61,11 @@ def test_every_finding_of_the_city_is_in_its_guide() -> None:
     used = set(re.findall(r'"(C\d{3})"', sources))
     listed = set(re.findall(r"^\| (C\d{3}) \|", guide, re.MULTILINE))
     assert used == listed
+
+
+def test_the_rule_of_the_readme_is_a_rule() -> None:
+    blocks = re.findall(r"```yaml\n(rules:.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+    assert blocks
+    for block in blocks:
+        book, findings = load_books([("README.md", block.encode())], today=None)
+        assert book is not None, [finding.render("en") for finding in findings]
