@@ -97,6 +97,11 @@ class ZoneIndex:
             return cell
         return self._at_mixed(lon, lat, at_ms)
 
+    @property
+    def cached_cells(self) -> int:
+        """Cells in the cache now; never more than twice `max_cells`."""
+        return len(self._cells) + len(self._old_cells)
+
     def zone(self, zone_id: str) -> Zone | None:
         """The zone with that id."""
         return self._by_id.get(zone_id)
@@ -130,7 +135,7 @@ class ZoneIndex:
         if steps <= _WIDE_CELLS:
             met = self._met(lon0, lat0, lon1, lat1, int(steps))
         else:
-            line = shapely.LineString(((lon0, lat0), (lon1, lat1)))
+            line = shapely.linestrings(((lon0, lat0), (lon1, lat1)))
             met = {self.zones[number].zone_id for number in self._tree.query(line, "intersects").tolist()}
         if met:
             met.difference_update(self.at(lon0, lat0, at_ms).ids, self.at(lon1, lat1, at_ms).ids)
@@ -141,7 +146,7 @@ class ZoneIndex:
         zone = self._by_id.get(zone_id)
         if zone is None:
             return 0.0
-        return _inside_m(zone, shapely.LineString(((lon0, lat0), (lon1, lat1))))
+        return _inside_m(zone, shapely.linestrings(((lon0, lat0), (lon1, lat1))))
 
     def meaningful_chord_m(self, zone_id: str) -> float:
         """Metres inside that make a passage of the zone."""
@@ -151,7 +156,7 @@ class ZoneIndex:
         self, zone_ids: set[str], lon0: float, lat0: float, lon1: float, lat1: float, at_ms: int
     ) -> tuple[str, ...]:
         """Those of the zones that count and that the way cuts by a meaningful chord, sorted."""
-        line = shapely.LineString(((lon0, lat0), (lon1, lat1)))
+        line = shapely.linestrings(((lon0, lat0), (lon1, lat1)))
         zones = [self._by_id[zone_id] for zone_id in sorted(zone_ids)]
         return tuple(
             zone.zone_id
