@@ -28,12 +28,13 @@ class List extends HwElement {
 
   render() {
     return html`${this.#views()} ${this.#filters()}
-      <div class="scroll" @scroll=${this.#onScroll}>
+      <p class="standing" role="status">
+        <span>${state.listStatus === "ready" ? t(state.nextCursor ? "list.shown_more" : "list.shown", { n: state.listed.length }) : nothing}</span>
         ${state.waiting.length
           ? html`<button class="pill" @click=${this.#showWaiting}>${t("list.new", { n: state.waiting.length })}</button>`
           : nothing}
-        ${this.#content()}
-      </div>`;
+      </p>
+      <div class="scroll" @scroll=${this.#onScroll}>${this.#content()}</div>`;
   }
 
   #views() {

@@ -64,8 +64,8 @@ export class BaseMap {
 
   #road(feature, resolution) {
     const kind = feature.get("class");
-    if (resolution > 25 && !MAJOR.has(kind)) return null;
-    const width = (ROAD_WIDTHS[kind] ?? 1) * Math.min(4, Math.max(0.6, 14 / resolution));
+    if (resolution > (kind === "local" ? 60 : MAJOR.has(kind) ? 1000 : 20)) return null;
+    const width = (ROAD_WIDTHS[kind] ?? 1) * Math.min(4, Math.max(0.55, 14 / resolution));
     const stroke = new Stroke({
       color: this.palette(MAJOR.has(kind) ? "map-road-major" : "map-road"),
       width: Math.min(width, 14),

@@ -17,7 +17,8 @@ const LOOKS = [
   [4, "unknown", 0],
   [8, "silent", 4],
 ];
-const PADDING = [70, 60, 60, 60];
+const PADDING = [70, 70, 70, 70];
+const LEGEND_WIDTH = 210;
 
 class CityMap extends HwElement {
   #palette = readPalette();
@@ -68,7 +69,13 @@ class CityMap extends HwElement {
   #fitCity(duration = 350) {
     if (!state.city) return;
     const extent = ol.proj.transformExtent(state.city.bounds, "EPSG:4326", "EPSG:3857");
-    this.#map.getView().fit(extent, { padding: [16, 16, 16, 16], duration });
+    this.#map.getView().fit(extent, { padding: this.#padding([16, 16, 16, 16]), duration });
+  }
+
+  // Room for the open legend, where there is room at all.
+  #padding([top, right, bottom, left]) {
+    const legend = this.#legendOpen && this.clientWidth > 3 * LEGEND_WIDTH;
+    return [top, right, bottom, left + (legend ? LEGEND_WIDTH : 0)];
   }
 
   #showOrders() {
@@ -108,7 +115,11 @@ class CityMap extends HwElement {
     if (!order || order.lon === null) return;
     const place = ol.proj.fromLonLat([order.lon, order.lat]);
     const extent = this.#track.extent() ?? [place[0] - 500, place[1] - 500, place[0] + 500, place[1] + 500];
-    this.#map.getView().fit(ol.extent.extend(extent.slice(), [...place, ...place]), { padding: PADDING, maxZoom: 16.5, duration: 350 });
+    this.#map.getView().fit(ol.extent.extend(extent.slice(), [...place, ...place]), {
+      padding: this.#padding(PADDING),
+      maxZoom: 16,
+      duration: 350,
+    });
   }
 
   #redrawAll() {

@@ -3,7 +3,8 @@ import { plate } from "../format.js";
 import { ol } from "../lib.js";
 
 const SIZE = 22;
-const DOTS_ABOVE = 1500; // with more trucks in sight, and from afar, dots instead of arrows
+const DOTS_ABOVE = 1500; // dots instead of arrows when more trucks are in sight, from afar when some hundreds are
+const DOTS_AFAR_ABOVE = 400;
 const DOT_RESOLUTION = 30;
 const LABEL_RESOLUTION = 3.2;
 const LABELS_AT_MOST = 120;
@@ -13,6 +14,7 @@ const COLOURS = ["truck-unknown", "truck-empty", "truck-half", "truck-loaded"];
 export class TruckLayer {
   shown = true;
   #canvas = document.createElement("canvas");
+  #box = document.createElement("div"); // around the canvas: OpenLayers would draw its next layer into a bare one
   #sprites = null;
   #placed = { count: 0, rows: new Int32Array(256), x: new Float32Array(256), y: new Float32Array(256) };
 
@@ -20,7 +22,8 @@ export class TruckLayer {
     this.trucks = trucks;
     this.palette = palette;
     this.pickedId = pickedId; // () => truck_id to point out
-    this.#canvas.className = "truck-canvas";
+    this.#box.className = "truck-layer";
+    this.#box.append(this.#canvas);
     this.layer = new ol.layer.Layer({ render: (frame) => this.#render(frame), source: new ol.source.Source({}), zIndex: 10 });
   }
 
@@ -66,7 +69,7 @@ export class TruckLayer {
       this.#place(frame.coordinateToPixelTransform, width, height);
       this.#draw(context, ratio, frame.viewState);
     }
-    return canvas;
+    return this.#box;
   }
 
   #place([a, b, c, d, e, f], width, height) {
@@ -94,8 +97,8 @@ export class TruckLayer {
     const { count, rows, x, y } = this.#placed;
     const { trucks } = this;
     this.#sprites ??= this.#makeSprites(Math.ceil(ratio * 2) / 2);
-    const dots = resolution > DOT_RESOLUTION || count > DOTS_ABOVE;
-    const scale = (dots ? 0.5 : Math.min(1.15, Math.max(0.72, 14 / resolution))) * SIZE;
+    const dots = count > (resolution > DOT_RESOLUTION ? DOTS_AFAR_ABOVE : DOTS_ABOVE);
+    const scale = (dots ? 0.56 : Math.min(1.15, Math.max(0.72, 14 / resolution))) * SIZE;
     for (let i = 0; i < count; i++) {
       const row = rows[i];
       const look = trucks.look[row];
