@@ -9,13 +9,13 @@ from haulwatch.domain.breaches import Category
 from haulwatch.synthetic.chapters import Conduct, GhostSighting, Span, Spoof
 from haulwatch.synthetic.driving import Driver
 from haulwatch.synthetic.fleet import DeviceClass
-from haulwatch.synthetic.hauling import Haul, Hauled, carry, drop, pick_up
+from haulwatch.synthetic.hauling import Haul, Hauled, carry, drop, ordinary, pick_up
 from haulwatch.synthetic.plan import CameraSpot, Licence
 from haulwatch.synthetic.plane import distance
 from haulwatch.synthetic.roads import reversed_path
 
-REPORT_BACK_S = 2_400.0
-"""A load that is gone without a sensor shows when the truck is back at its site and loads again."""
+TIP_S = (300.0, 420.0)
+LINGER_S = (840.0, 1_200.0)
 EVERY: tuple[DeviceClass, ...] = ("full", "weight", "basic")
 
 
@@ -72,19 +72,27 @@ def overloaded(driver: Driver, haul: Haul) -> Hauled:
 
 
 def _dump_at(driver: Driver, haul: Haul, place_id: str, kind: str, *, lift: bool) -> Hauled:
+    """Unloads at a place that is no disposal site and drives back for the next load.
+
+    Where nothing on board weighs the load, the conduct shows only when the truck has been loaded again, and until
+    then it is believed to be loaded.
+    """
     place = driver.plan.places[place_id]
     hauled = pick_up(driver, haul)
-    hauled.unlike_route = True
     journey = driver.go(place.spot)
     hauled.loaded.append(journey)
-    turned = journey.time_at(
-        journey.path.metres - distance(driver.plan.roads.nodes[place.turn_off], journey.path.line[-1])
-    )
-    driver.tip(lift=lift, seconds=driver.draw.uniform(300.0, 420.0) if lift else driver.draw.uniform(840.0, 1_200.0))
-    hauled.arrived = driver.t
+    to_spot = distance(driver.plan.roads.nodes[place.turn_off], journey.path.line[-1])
+    turned = journey.time_at(journey.path.metres - to_spot)
+    span = driver.tip(lift=lift, seconds=driver.draw.uniform(*(TIP_S if lift else LINGER_S)))
     back = driver.go(driver.plan.places[haul.licence.origin].spot)
-    end = back.t_start + 240.0 if driver.truck.device_class != "basic" else driver.t + REPORT_BACK_S
-    _note(driver, "dumping", kind, Span(turned, end), f"unloads at {place.name.zh}")
+    blind = driver.truck.device_class == "basic"
+    hauled.unlike_route = True
+    hauled.arrived = back.t_end if blind else span.t0 + (span.t1 - span.t0) * 0.5
+    shown = back.t_start + 240.0
+    if blind:
+        again = ordinary(driver, Haul(haul.licence))
+        shown = again.left + 300.0
+    _note(driver, "dumping", kind, Span(turned, shown), f"unloads at {place.name.zh}")
     return hauled
 
 
@@ -196,6 +204,8 @@ def cloned(driver: Driver, haul: Haul) -> Hauled:
     carry(driver, hauled)
     journey = hauled.loaded[0]
     t = journey.t_start + (journey.t_end - journey.t_start) * driver.draw.uniform(0.3, 0.6)
+    for dark in driver.chapter.under_ground:
+        t = dark.t1 + 60.0 if dark.t0 <= t < dark.t1 + 60.0 else t
     camera = _farthest(driver, journey.place_at(journey.metres_at(t)[0])[0])
     driver.chapter.ghosts.append(GhostSighting(t, camera.camera_id))
     note = f"same plate at {camera.camera_id} at the same time"

@@ -23,6 +23,7 @@ class Witness:
     ) -> None:
         self._truck, self._chapter, self._horizon = truck, chapter, horizon
         self._scales = {scale.station_id: scale for scale in plan.scales}
+        self._gates = {camera.camera_id for camera in plan.cameras if camera.at_gate}
         self._own = [seen for seen in observations if seen.about == truck.truck_id]
 
     def judge(self, conduct: Conduct) -> Verdict:
@@ -38,15 +39,17 @@ class Witness:
         return [seen for seen in self._own if seen.fields["kind"] == kind and span.t0 <= seen.t <= span.t1]
 
     def uncovered(self, conduct: Conduct) -> Verdict:
-        """A cover sensor, or a camera that was sure of what it saw."""
+        """A cover sensor, or a camera that was sure of what it saw; at a gate an open cover proves nothing."""
         if self._truck.device_class == "full":
             if conduct.span.t1 - conduct.span.t0 < CLEAR_ROAD_S:
                 return False, "too short for the cover sensor"
             return True, "cover sensor"
         for seen in self._during(conduct, "sighting"):
+            if seen.fields["camera_id"] in self._gates:
+                continue
             if seen.fields["cover"] == "open" and seen.fields["cover_confidence"] >= SURE[0]:
                 return True, f"camera {seen.fields['camera_id']}"
-        return False, "no cover sensor, and no camera saw it clearly"
+        return False, "no cover sensor, and no camera on the road saw it clearly"
 
     def overweight(self, conduct: Conduct) -> Verdict:
         """A station on the way, or the load sensor."""

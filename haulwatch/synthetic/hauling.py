@@ -13,7 +13,7 @@ from haulwatch.synthetic.plan import ROUTE_REACH_M, Licence
 from haulwatch.synthetic.plane import Point
 
 ROUTE_CLEAR_S = 480.0
-ROUTE_UNCLEAR_S = 210.0
+ROUTE_UNCLEAR_S = 150.0
 """Off the permitted route for longer than the first is a violation by any reading; below the second by none."""
 USUAL_SHARE = (0.86, 0.955)
 """Gross mass of an ordinary trip as a share of the limit."""
@@ -35,7 +35,7 @@ class Haul:
 
 @dataclass
 class Hauled:
-    """What came of it: `left` and `arrived` in seconds, the loaded drives, the manifest."""
+    """What came of it: `left` and `arrived` (the load is gone) in seconds, the loaded drives, the manifest."""
 
     haul: Haul
     left: float
@@ -93,7 +93,9 @@ def add_geometry(driver: Driver, hauled: Hauled, start_ms: int) -> None:
     if hauled.haul.via or hauled.unlike_route:
         corridor = Corridor(driver.plan.route_of(licence).line, ROUTE_REACH_M)
         for journey in hauled.loaded:
-            for t0, t1 in corridor.ways_off(_track(journey)):
+            for t0, end in corridor.ways_off(_track(journey)):
+                # Who unloads off the route stays off it until the load is gone.
+                t1 = hauled.arrived if hauled.unlike_route and end > journey.t_end - 5.0 else end
                 if t1 - t0 >= ROUTE_UNCLEAR_S:
                     kind = "route_detour" if t1 - t0 >= ROUTE_CLEAR_S else "route_unclear"
                     note = f"off its route {licence.route_zone} for {(t1 - t0) / 60:.0f} min"

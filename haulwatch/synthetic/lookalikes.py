@@ -10,7 +10,7 @@ from haulwatch.synthetic.driving import Driver
 from haulwatch.synthetic.fleet import DeviceClass
 from haulwatch.synthetic.hauling import Haul, Hauled, carry, drop, ordinary, pick_up
 from haulwatch.synthetic.journeys import Halt, jam
-from haulwatch.synthetic.plan import Licence, Scale
+from haulwatch.synthetic.plan import CameraSpot, Licence, Scale
 from haulwatch.synthetic.plane import distance
 
 EVERY: tuple[DeviceClass, ...] = ("full", "weight", "basic")
@@ -87,11 +87,15 @@ def queue_at_gate(driver: Driver, haul: Haul) -> Hauled:
 
 
 def misseen(driver: Driver, haul: Haul) -> Hauled:
-    """Cameras take the drawn cover for an open one."""
+    """One camera takes the drawn cover for an open one."""
     hauled = pick_up(driver, haul)
     carry(driver, hauled)
-    driver.chapter.misseen.append(hauled.span)
-    driver.innocent("camera_wrong", hauled.span, "cameras see the closed cover as open")
+    journey = hauled.loaded[0]
+    passed = [(metres, spot) for metres, spot in journey.passes(driver.plan) if isinstance(spot, CameraSpot)]
+    metres, camera = driver.draw.choice(passed)
+    t = journey.time_at(metres)
+    driver.chapter.misseen.append(Span(t - 1.0, t + 1.0))
+    driver.innocent("camera_wrong", Span(t - 1.0, t + 180.0), f"{camera.camera_id} sees the closed cover as open")
     drop(driver, hauled)
     return hauled
 
@@ -182,15 +186,17 @@ def _nearest_parking(driver: Driver) -> str:
 
 
 def suited(driver: Driver, licence: Licence, need: str) -> bool:
-    """Whether a permit's route has what a look-alike needs: `tunnel`, `bypass`, `scale`, or `any`."""
+    """Whether a permit's route has what a look-alike needs: `tunnel`, `bypass`, `scale`, `camera` or `any`."""
     path = driver.plan.route_of(licence)
     if need == "tunnel":
         return any(stretch.edge.road_class == "tunnel" for stretch in path.stretches)
     if need == "bypass":
         return bool(driver.plan.bypasses[licence.permit_id])
+    things = [thing for step in path.stretches for _, thing in driver.plan.on_edge.get(step.edge.edge_id, ())]
     if need == "scale":
-        things = (thing for step in path.stretches for _, thing in driver.plan.on_edge.get(step.edge.edge_id, ()))
         return any(isinstance(thing, Scale) for thing in things)
+    if need == "camera":
+        return any(isinstance(thing, CameraSpot) for thing in things)
     return True
 
 
@@ -201,7 +207,7 @@ GUISES: tuple[Guise, ...] = (
     Guise("uncovered_empty", open_but_empty),
     Guise("beside_forbidden", beside_protected_land),
     Guise("drift_at_border", queue_at_gate, needs_noise=True),
-    Guise("camera_wrong", misseen, needs_noise=True),
+    Guise("camera_wrong", misseen, suits="camera", needs_noise=True),
     Guise("heavy_in_tolerance", nearly_too_heavy, suits="scale"),
     Guise("tunnel", tunnel_jam, suits="tunnel"),
     Guise("late_batch", out_of_coverage),

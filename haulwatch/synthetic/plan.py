@@ -25,6 +25,7 @@ class CameraSpot:
     name: Text
     point: Point
     trust: float
+    at_gate: bool = False
 
 
 @dataclass(frozen=True)
@@ -236,7 +237,7 @@ def _gate_camera(roads: RoadNetwork, place: Place) -> CameraSpot:
     share = 1 - 12.0 / distance(turn, gate)
     point = (round(turn[0] + (gate[0] - turn[0]) * share, 1), round(turn[1] + (gate[1] - turn[1]) * share, 1))
     name = Text(f"{place.name.zh}大门", f"{place.name.en} gate")
-    return CameraSpot(f"cam-{place.place_id.replace('-', '').lower()}", name, point, 0.9)
+    return CameraSpot(f"cam-{place.place_id.replace('-', '').lower()}", name, point, 0.9, at_gate=True)
 
 
 def _before_gate(roads: RoadNetwork, place: Place) -> Point:
