@@ -54,7 +54,7 @@ def compare(op: Operator, left: Node, right: Node, text: str) -> Compare | Troub
         return Trouble("E035", "两边都是固定的值", "both sides are fixed values")
     if a.kind == "number" and b.kind == "number":
         return _numbers(op, left, right, text)
-    if "number" in (a.kind, b.kind) or "bool" in (a.kind, b.kind) and a.kind != b.kind:
+    if a.kind != b.kind and {"number", "bool"} & {a.kind, b.kind}:
         return _mismatch(left, right)
     if op not in ("==", "!="):
         return Trouble("E032", f"{_kind(a).zh}只能用 == 或 !=", f"{_kind(a).en} can only be compared by == or !=")
@@ -164,7 +164,8 @@ def arithmetic(op: str, left: Node, right: Node, text: str) -> Arithmetic | Cons
 
 def _fold(op: str, left: Const, right: Const, unit: Unit, text: str) -> Const | Trouble:
     a, b = left.value, right.value
-    assert isinstance(a, float) and isinstance(b, float)
+    assert isinstance(a, float)
+    assert isinstance(b, float)
     if op == "/" and b == 0:
         return Trouble("E035", "除以零", "division by zero", at="right")
     value = a + b if op == "+" else a - b if op == "-" else a * b if op == "*" else a / b

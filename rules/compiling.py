@@ -9,7 +9,6 @@ from typing import Any, Literal, cast
 from zoneinfo import ZoneInfo
 
 from haulwatch.domain.breaches import Condition
-from haulwatch.domain.events import Weighing
 from haulwatch.domain.registry import Registry, Truck
 from haulwatch.domain.trucks import Applied, Capture, TruckState
 from rules.comparing import walk
@@ -55,7 +54,7 @@ class CompiledBook:
         self.rules = tuple(rule for rule in book.rules if rule.status in ("active", "shadow"))
         self._world = world
         self._places = {(i, slot): place for i, rule in enumerate(self.rules) for slot, place in _places(rule).items()}
-        self._slots: dict[tuple[int, str], int] = {}
+        self._slots: dict[frozenset[tuple[int, str]], int] = {}
         self._late: Counter[tuple[str, str]] = Counter()
         self._counts: list[int] = []
         self._names: dict[str, Any] = {
@@ -79,8 +78,8 @@ class CompiledBook:
     def unknowns(self) -> dict[tuple[str, str], int]:
         """Evaluations that came out unknown, by rule id and the name that was unknown."""
         found = Counter(self._late)
-        for (trigger, name), slot in self._slots.items():
-            if self._counts[slot]:
+        for pairs, slot in self._slots.items():
+            for trigger, name in pairs if self._counts[slot] else ():
                 found[self.rules[self.triggers[trigger].rule_index].rule_id, name] += self._counts[slot]
         return dict(found)
 
@@ -172,7 +171,8 @@ class CompiledBook:
             place = self._places[trigger.rule_index, _slot_of(trigger)]
             kinds: Sequence[str] = [place.kind] if place.kind is not None else []
             if trigger.role == "while" and not place.names_event:
-                kinds = BASE_KINDS
+                # No position ever sees a silent truck: what names `truck.silent` is looked at on that event too.
+                kinds = (*BASE_KINDS, "silence") if place.names_silent else BASE_KINDS
             for kind in kinds:
                 wanted.setdefault(kind, []).append((index, place.tree))
         sources = {}
@@ -210,19 +210,19 @@ class _Place:
 
     kind: str | None
     tree: Node | None
-    names_event: bool
-    reads_event: bool
+    names_event: bool = False
+    reads_event: bool = False
+    names_silent: bool = False
 
 
 def _place(kind: str | None, expression: Expression | None) -> _Place:
     if expression is None:
-        return _Place(kind, None, False, False)
-    names = False
-    limits = False
-    for node in walk(expression.tree):
-        names = names or (isinstance(node, Name) and node.scope in ("event", "station", "camera"))
-        limits = limits or (isinstance(node, Call) and node.function in ("limit_kg", "over_ratio"))
-    return _Place(kind, expression.tree, names, names or limits)
+        return _Place(kind, None)
+    nodes = list(walk(expression.tree))
+    names = any(isinstance(node, Name) and node.scope in ("event", "station", "camera") for node in nodes)
+    limits = any(isinstance(node, Call) and node.function in ("limit_kg", "over_ratio") for node in nodes)
+    silent = any(isinstance(node, Name) and (node.scope, node.attribute) == ("truck", "silent") for node in nodes)
+    return _Place(kind, expression.tree, names, names or limits, silent)
 
 
 def _places(rule: Rule) -> dict[Slot, _Place]:
@@ -239,6 +239,7 @@ def _places(rule: Rule) -> dict[Slot, _Place]:
         for index, step in enumerate(match.steps):
             places["step", index] = _place(step.kind, step.where)
     else:
+        kind = "position"
         places["while"] = _place("position", match.condition)
         places["until"] = _place("position", match.until)
     places["unless"] = _place(kind, rule.unless)

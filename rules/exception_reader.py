@@ -10,7 +10,6 @@ from haulwatch.domain.text import Text
 from rules.model import RuleException
 from rules.reading import Reader
 
-
 _EXCEPTION_KEYS = ("truck_id", "carrier_id", "zone", "reason", "approved_by", "expires")
 
 

@@ -133,4 +133,7 @@ def unknown_names(node: Node, facts: Facts) -> list[str]:
         children = (node.left, node.right)
     elif isinstance(node, Membership):
         children = (node.item, node.container)
-    return list(dict.fromkeys(name for child in children for name in unknown_names(child, facts)))
+    found = list(dict.fromkeys(name for child in children for name in unknown_names(child, facts)))
+    if isinstance(node, Arithmetic) and not found and value(node, facts) is None:
+        return [node.text]
+    return found

@@ -15,7 +15,7 @@ from haulwatch.domain.instants import NEVER_MS
 from haulwatch.domain.registry import Truck
 from rules.comparing import walk
 from rules.explaining import NEGATED
-from rules.nodes import Arithmetic, Call, Compare, Const, Junction, Membership, Name, Node, Not
+from rules.nodes import Arithmetic, Call, Compare, Const, Junction, Membership, Name, Node, Not, Type
 
 _REGISTRY = frozenset(Truck.__struct_fields__)
 _SINCE = {"load": "load_ms", "cover": "cover_ms", "lift": "lift_ms", "gross_kg": "gross_ms", "speed_kmh": "fix_ms"}
@@ -36,6 +36,7 @@ class Value(NamedTuple):
     guards: tuple[Guard, ...]
     body: str
     cost: int = 1
+    lazy: bool = False
 
 
 Known = frozenset[str]
@@ -61,6 +62,7 @@ class Scribe:
         """Code that is true exactly when `node` is definitely true."""
         if isinstance(node, Not):
             return self.false(node.item, known)
+        node = _as_membership(node)
         if isinstance(node, Junction):
             return self._all(node.items, known, True) if node.op == "and" else self._any(node.items, known, True)
         return self._leaf(node, known, True)
@@ -69,12 +71,16 @@ class Scribe:
         """Code that is true exactly when `node` is definitely false."""
         if isinstance(node, Not):
             return self.true(node.item, known)
+        node = _as_membership(node)
         if isinstance(node, Junction):
             return self._any(node.items, known, False) if node.op == "and" else self._all(node.items, known, False)
         return self._leaf(node, known, False)
 
     def unknown(self, node: Node, known: Known = NOTHING_KNOWN) -> str | None:
         """Code that tells, once `node` is not true, whether it is unknown; None when it never is."""
+        node = _as_membership(node)
+        if isinstance(node, Not) and not isinstance(_as_membership(node.item), (Junction, Not)):
+            node = _as_membership(node.item)
         if isinstance(node, (Junction, Not)):
             if not self.can_be_unknown(node):
                 return None
@@ -92,6 +98,9 @@ class Scribe:
 
     def implied(self, node: Node) -> Known:
         """The guards that are sure to hold once `node` is true."""
+        node = _as_membership(node)
+        if isinstance(node, Not) and not isinstance(_as_membership(node.item), (Junction, Not)):
+            node = _as_membership(node.item)
         if isinstance(node, Junction) and node.op == "and":
             return frozenset().union(*(self.implied(item) for item in node.items))
         if isinstance(node, (Junction, Not)):
@@ -124,15 +133,26 @@ class Scribe:
         return tuple(sorted(found, key=lambda guard: guard.rank))
 
     def names(self, node: Node) -> dict[str, str]:
-        """For each name and function in `node` that can be unknown: its text, and code that tells whether it is."""
+        """For each name and function in `node` that can be unknown: its text, and code that tells whether it is.
+
+        What costs much counts as known while nobody has needed it.
+        """
         found: dict[str, str] = {}
         for part in walk(node):
-            inner = isinstance(part, Name) and part.type.kind in ("point", "instant")
-            if inner or not isinstance(part, (Name, Call)):
+            if isinstance(part, Name) and part.type.kind in ("point", "instant"):
                 continue
-            guards = [g for g in self.value(part).guards if g.rank < 2]
-            if guards:
-                found[part.text] = " or ".join(g.unknown for g in guards)
+            if isinstance(part, Call):
+                value = self._limit() if part.function == "over_ratio" else self.value(part)
+                found["limit_kg()" if part.function == "over_ratio" else part.text] = f"{value.body} is None"
+            elif isinstance(part, Name):
+                value = self.value(part)
+                if value.lazy:
+                    found[part.text] = f"{value.body} is None"
+                elif value.guards:
+                    found[part.text] = value.guards[0].unknown
+            elif isinstance(part, Arithmetic) and part.op == "/" and not isinstance(part.right, Const):
+                right = self.value(part.right)
+                found[part.text] = " and ".join([*(g.known for g in right.guards), f"{right.body} == 0"])
         return found
 
     def _leaf(self, node: Node, known: Known, want: bool) -> str:
@@ -149,15 +169,15 @@ class Scribe:
             left, right = self.value(node.left), self.value(node.right)
             simple = isinstance(node.left, (Name, Const)) and isinstance(node.right, (Name, Const))
             one_sided = isinstance(node.left, Const) or isinstance(node.right, Const)
-            sure = op == "==" and simple and one_sided and not _lazy(left) and not _lazy(right)
+            sure = op == "==" and simple and one_sided and not left.lazy and not right.lazy
             return f"{left.body} {op} {right.body}", sure
         if isinstance(node, Membership):
             item, container = self.value(node.item), self.value(node.container)
             positive = want != node.negated
-            sure = positive and isinstance(node.container, Const) and not _lazy(item)
+            sure = positive and isinstance(node.container, Const) and not item.lazy
             return f"{item.body} {'in' if positive else 'not in'} {container.body}", sure
         value = self.value(node)
-        return (value.body, not _lazy(value)) if want else (f"not {value.body}", False)
+        return (value.body, not value.lazy) if want else (f"not {value.body}", False)
 
     # values
 
@@ -178,7 +198,9 @@ class Scribe:
         guards = left.guards + right.guards
         if node.op == "/" and not isinstance(node.right, Const):
             guards += (Guard(f"{right.body} != 0", f"{right.body} == 0", 2),)
-        return Value(guards, f"({left.body} {node.op} {right.body})", left.cost + right.cost + 1)
+        return Value(
+            guards, f"({left.body} {node.op} {right.body})", left.cost + right.cost + 1, left.lazy or right.lazy
+        )
 
     def _name(self, name: Name) -> Value:
         scope, attribute = name.scope, name.attribute
@@ -191,7 +213,8 @@ class Scribe:
         if scope == "trip":
             return self._trip(name)
         if scope == "zones":
-            return self._loaded(name, f"zones_{attribute}", f"None if {self._view()} is None else view.{attribute}")
+            local = self._load(f"zones_{attribute}", f"None if {self._view()} is None else view.{attribute}")
+            return Value((Guard("view is not None", "view is None"),), local)
         if scope == "step":
             capture = self._capture(name.step or "")
             local = f"{capture}_{attribute}"
@@ -216,7 +239,9 @@ class Scribe:
             return self._lazy("in_hours", f"None if {trip} is None else _in_hours({trip}.permit_id, at)")
         if attribute == "on_route":
             unknown = f"{trip} is None or {trip}.route_zone is None or {self._view()} is None"
-            return self._lazy("on_route", f"None if {unknown} else {trip}.route_zone in view.route")
+            # Cheap enough to be asked early, though not for every position.
+            route = f"None if {unknown} else {trip}.route_zone in view.route"
+            return self._lazy("on_route", route)._replace(cost=LAZY_COST - 1)
         return self._loaded(name, f"trip_{attribute}", f"None if {trip} is None else {trip}.{attribute}")
 
     def _view(self) -> str:
@@ -229,7 +254,7 @@ class Scribe:
         if call.function == "over_ratio":
             mass, limit = self.value(call.arguments[0]), self._limit()
             guards = (*mass.guards, *limit.guards, Guard(f"{limit.body} != 0", f"{limit.body} == 0", 2))
-            return Value(guards, f"(({mass.body} - {limit.body}) / {limit.body})", mass.cost + limit.cost)
+            return Value(guards, f"(({mass.body} - {limit.body}) / {limit.body})", mass.cost + limit.cost, True)
         names = [a for a in call.arguments if isinstance(a, Name)]
         if call.function == "age":
             return self._age(names[0])
@@ -287,7 +312,7 @@ class Scribe:
         local = f"z_{local}"
         self.lazies.setdefault(local, code)
         filled = f"({local} if {local} is not _unset else ({local} := {code}))"
-        return Value((Guard(f"{filled} is not None", f"{filled} is None", 1),), local, LAZY_COST)
+        return Value((Guard(f"{filled} is not None", f"{filled} is None", 1),), local, LAZY_COST, True)
 
     def prelude(self) -> list[str]:
         """The lines that fill the locals; to be asked for after everything has been written."""
@@ -295,11 +320,24 @@ class Scribe:
         return lines + ([" = ".join(self.lazies) + " = _unset"] if self.lazies else [])
 
 
+def _as_membership(node: Node) -> Node:
+    """`x == "a" or x == "b"` as `x in ("a", "b")`: one look-up instead of two comparisons."""
+    if not (isinstance(node, Junction) and node.op == "or"):
+        return node
+    first = node.items[0]
+    values: list[str] = []
+    for item in node.items:
+        same = isinstance(item, Compare) and isinstance(first, Compare) and item.left == first.left and item.op == "=="
+        if not same or not isinstance(item, Compare) or not isinstance(item.left, Name):
+            return node
+        if not isinstance(item.right, Const) or not isinstance(item.right.value, str):
+            return node
+        values.append(item.right.value)
+    assert isinstance(first, Compare)
+    return Membership(first.left, Const(tuple(values), Type("list", nullable=False), ""), False, node.text)
+
+
 def _operands(node: Node) -> tuple[Node, ...]:
     if isinstance(node, Compare):
         return (node.left, node.right)
     return (node.item, node.container) if isinstance(node, Membership) else (node,)
-
-
-def _lazy(value: Value) -> bool:
-    return value.cost >= LAZY_COST

@@ -6,12 +6,13 @@ import hashlib
 import json
 from dataclasses import fields, is_dataclass
 from datetime import date
-from typing import Any
+from typing import Any, get_args
 
 from haulwatch.domain.text import Text
 from rules.model import Match, Param, Rule
 from rules.nodes import Const, Expression, Node
 
+_NODES = get_args(Node)
 _NOT_DECIDING = frozenset({"place", "examples", "rule_hash", "match_hash", "params", "owner"})
 
 
@@ -66,5 +67,5 @@ def _tree(node: Node) -> Any:
         if isinstance(value, tuple):
             parts[field.name] = [_tree(item) for item in value]
         else:
-            parts[field.name] = _tree(value) if is_dataclass(value) else value
+            parts[field.name] = _tree(value) if isinstance(value, _NODES) else value
     return parts

@@ -43,26 +43,23 @@ class MatchReader:
             return None
         forms = [form for form in _FORMS if form in entries]
         if len(forms) != 1:
-            hint = Text("四选一: on / while / sequence / count", "one of on, while, sequence, count")
-            zh, en = (
-                ("match 缺少形式", "match has no form")
-                if not forms
-                else ("match 只能有一种形式", "match has more than one form")
-            )
-            self.reader.error(
-                node if not forms else entries[forms[1]].key, "E011" if not forms else "E010", zh, en, hint
-            )
+            self._not_one_form(node, entries, forms)
             return None
         form = forms[0]
         for key, entry in entries.items():
             if key not in _FORMS[form]:
-                hint = suggestion(key, _FORMS[form])
-                self.reader.error(
-                    entry.key, "E010", f'{form} 形式中没有 "{key}"', f'"{key}" does not belong to {form}', hint
-                )
-        return {"on": self._on, "while": self._while, "sequence": self._sequence, "count": self._count}[form](
-            node, entries
-        )
+                zh, en = f'{form} 形式中没有 "{key}"', f'"{key}" does not belong to {form}'
+                self.reader.error(entry.key, "E010", zh, en, suggestion(key, _FORMS[form]))
+        readers = {"on": self._on, "while": self._while, "sequence": self._sequence, "count": self._count}
+        return readers[form](node, entries)
+
+    def _not_one_form(self, node: Node, entries: dict[str, Entry], forms: list[str]) -> None:
+        hint = Text("四选一: on / while / sequence / count", "one of on, while, sequence, count")
+        if not forms:
+            self.reader.error(node, "E011", "match 缺少形式", "match has no form", hint)
+        else:
+            zh, en = "match 只能有一种形式", "match has more than one form"
+            self.reader.error(entries[forms[1]].key, "E010", zh, en, hint)
 
     # forms
 
@@ -75,14 +72,12 @@ class MatchReader:
 
     def _while(self, node: Node, entries: dict[str, Entry]) -> Match | None:
         self.names = self.names.on("position")
-        self.aliases = ["position", "first", "last"]
+        self.aliases = ["first", "last"]
         condition = expressions.read(self.reader, entries["while"].value, Text("while ", "while"), self.names)
         for_s = self._duration(node, entries, "for", "E011")
         until = None
         if "until" in entries:
             until = expressions.read(self.reader, entries["until"].value, Text("until ", "until"), self.names)
-        # `unless` is asked when the hold falls due, and then there is no event.
-        self.names = self.names.on(None)
         if condition is None or for_s is None or ("until" in entries and until is None):
             return None
         return WhileMatch(condition, _ms(for_s), until)
@@ -107,7 +102,7 @@ class MatchReader:
             return None
         return CountMatch(count, kind, where, _ms(within))
 
-    def _sequence(self, node: Node, entries: dict[str, Entry]) -> Match | None:
+    def _sequence(self, _node: Node, entries: dict[str, Entry]) -> Match | None:
         items = self.reader.items(entries["sequence"].value, Text("sequence ", "sequence"))
         within = self._duration(entries["sequence"].key, entries, "within", "E020")
         self.names = self.names.on(None)

@@ -1,4 +1,4 @@
-"""Typed readers over YAML nodes: what a scalar is, is decided by what the place wants, and every trap has its own message.
+"""Typed readers over YAML nodes: the place decides what a scalar is, and every trap has its own message.
 
 Each reader returns the value, or None after reporting why not; so one mistake never hides the next.
 """
@@ -112,11 +112,11 @@ class Reader:
             if node.value in ("", "~", "null"):
                 self.error(node, "E013", f"{what.zh}是空的", f"{what.en} is empty")
                 return None
-            if self._trap(node, what):
+            if self._trap(node):
                 return None
         return node
 
-    def _trap(self, node: ScalarNode, what: Text) -> bool:
+    def _trap(self, node: ScalarNode) -> bool:
         value = node.value
         quote = Text(f'如果是文字，写成 "{value}"', f'if text is meant, write "{value}"')
         if _BASE_60.fullmatch(value):
@@ -296,7 +296,7 @@ class Reader:
             return value
         if value in ("", "~", "null"):
             return None
-        if self._trap(node, what):
+        if self._trap(node):
             return None
         if value in ("true", "false"):
             return value == "true"

@@ -18,7 +18,7 @@ from rules.exception_reader import read_exceptions
 from rules.findings import Spot, suggestion
 from rules.hashing import match_hash, rule_hash
 from rules.matching_reader import MatchReader, duration
-from rules.model import EpisodePolicy, Example, Place, Rule, RuleException, Status, WorkOrderPolicy
+from rules.model import EpisodePolicy, Example, Param, Place, Rule, RuleException, Status, WorkOrderPolicy
 from rules.overlays import RULE_KEYS, RuleOverlay
 from rules.param_reader import adjust, read_params
 from rules.reading import REFERENCE, RULE_ID, Entry, Reader
@@ -93,7 +93,7 @@ class _Parts:
     def params(self, names: Names) -> Names:
         """The names with the rule's params, as adjusted locally."""
         if "params" not in self.entries:
-            params = {}
+            params: dict[str, Param] = {}
         else:
             params, broken, self.spots = read_params(self.reader, self.entries["params"].value)
             names.broken.update(broken)

@@ -1,111 +1,128 @@
 """One generated function per kind of event that finds every trigger which is definitely true on it.
 
-Conditions of different triggers that begin with the same comparison share it: the function is a tree of `if`s, and a
-comparison that fails sends all triggers below it away at once. Where a comparison comes out unknown, the triggers
-below are looked at once more, so that those that are unknown as a whole are counted per rule and name.
+Comparisons that triggers have in common are asked once: the function is a tree of `if`s, and a comparison that fails
+sends all triggers below it away at once. Where a comparison comes out unknown, the triggers below are looked at once
+more, so that those that are unknown as a whole are counted per rule and name.
 """
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from rules.generating import LAZY_COST, NOTHING_KNOWN, Known, Scribe
-from rules.nodes import Junction, Node
+from rules.nodes import Junction, Node, Not
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, slots=True)
+class Part:
+    """One of the comparisons that must all be true for a trigger."""
+
+    node: Node
+    code: str
+    cost: int
+
+
+@dataclass(frozen=True, eq=False, slots=True)
 class Wanted:
-    """A trigger and the comparisons that must all be true."""
+    """A trigger and its parts by their code, cheap ones first."""
 
     index: int
-    parts: tuple[Node, ...]
+    parts: dict[str, Part]
+
+    def without(self, code: str) -> Wanted:
+        """What is left once `code` has been asked."""
+        return Wanted(self.index, {c: p for c, p in self.parts.items() if c != code})
+
+    @property
+    def only_costly(self) -> bool:
+        """Whether nothing cheap is left to ask."""
+        return all(part.cost >= LAZY_COST for part in self.parts.values())
 
 
 def conjuncts(node: Node | None) -> tuple[Node, ...]:
-    """`a and b and c` as (a, b, c)."""
+    """`a and b and not (c or d)` as (a, b, not c, not d)."""
     if node is None:
         return ()
     if isinstance(node, Junction) and node.op == "and":
         return tuple(part for item in node.items for part in conjuncts(item))
+    if isinstance(node, Not):
+        inner = node.item
+        if isinstance(inner, Not):
+            return conjuncts(inner.item)
+        if isinstance(inner, Junction) and inner.op == "or":
+            return tuple(part for item in inner.items for part in conjuncts(Not(item, f"not {item.text}")))
     return (node,)
 
 
 class ScanWriter:
-    """Writes the scan of one kind of event; `slots` gives the counter of (trigger, name)."""
+    """Writes the scan of one kind of event; `slots` are the counters: sets of (trigger, unknown name)."""
 
-    def __init__(self, scribe: Scribe, slots: dict[tuple[int, str], int]) -> None:
+    def __init__(self, scribe: Scribe, slots: dict[frozenset[tuple[int, str]], int]) -> None:
         self.scribe = scribe
         self.slots = slots
         self.lines: list[str] = []
 
-    def write(self, triggers: list[tuple[int, Node | None]]) -> str:
+    def write(self, triggers: Sequence[tuple[int, Node | None]]) -> str:
         """The source of the function `scan(e, at, s, t)`."""
-        wanted = [Wanted(index, conjuncts(node)) for index, node in triggers]
-        self._branch(wanted, 1, NOTHING_KNOWN)
+        self._branch([self._wanted(index, node) for index, node in triggers], 1, NOTHING_KNOWN)
         prelude = ["    " + line for line in self.scribe.prelude()]
         ends = ["    if len(out) > 1:", "        out.sort()", "    return out or None"]
         return "\n".join(["def scan(e, at, s, t):", "    out = []", *prelude, *self.lines, *ends, ""])
+
+    def _wanted(self, index: int, node: Node | None) -> Wanted:
+        parts = [Part(part, self.scribe.true(part), self.scribe.cost(part)) for part in conjuncts(node)]
+        return Wanted(index, {part.code: part for part in sorted(parts, key=lambda part: part.cost)})
 
     def _put(self, depth: int, line: str) -> None:
         self.lines.append("    " * depth + line)
 
     def _branch(self, wanted: list[Wanted], depth: int, known: Known) -> None:
-        while wanted:
-            shared = self._shared(wanted)
-            if shared is None:
-                for one in wanted:
-                    self._single(one, depth, known)
-                return
-            below = [Wanted(w.index, self._without(w.parts, shared)) for w in wanted if self._has(w, shared)]
-            part = next(p for w in wanted for p in w.parts if self.scribe.true(p) == shared)
-            self._test(part, below, depth, known)
-            wanted = [w for w in wanted if not self._has(w, shared)]
+        """Code that appends the triggers of `wanted` that are true."""
 
-    def _has(self, wanted: Wanted, code: str) -> bool:
-        return any(self.scribe.true(part) == code for part in wanted.parts)
+        def ask(part: Part, below: list[Wanted]) -> None:
+            self._put(depth, f"if {self.scribe.true(part.node, known)}:")
+            self._branch(below, depth + 1, known | self.scribe.implied(part.node))
+            unknown = self.scribe.unknown(part.node, known)
+            if unknown is not None:
+                self._put(depth, f"elif {unknown}:")
+                self._count(below, (part,), depth + 1, known)
 
-    def _without(self, parts: tuple[Node, ...], code: str) -> tuple[Node, ...]:
-        return tuple(part for part in parts if self.scribe.true(part) != code)
+        for done in _share_out(wanted, ask):
+            self._put(depth, f"out.append({done.index})")
 
-    def _shared(self, wanted: list[Wanted]) -> str | None:
-        """The cheap comparison that most triggers have in common."""
-        counts: Counter[str] = Counter()
-        for one in wanted:
-            counts.update({self.scribe.true(p): 1 for p in one.parts if self.scribe.cost(p) < LAZY_COST})
-        best = max(counts.items(), key=lambda item: item[1], default=("", 0))
-        return best[0] if best[1] > 1 else None
+    def _count(self, wanted: list[Wanted], seen: tuple[Part, ...], depth: int, known: Known) -> None:
+        """Code that counts the triggers of `wanted`, none of which is true, unless a part left makes it false."""
 
-    def _single(self, wanted: Wanted, depth: int, known: Known) -> None:
-        parts = sorted(wanted.parts, key=self.scribe.cost)
-        if not parts:
-            self._put(depth, f"out.append({wanted.index})")
-            return
-        self._test(parts[0], [Wanted(wanted.index, tuple(parts[1:]))], depth, known)
+        def ask(part: Part, below: list[Wanted]) -> None:
+            self._put(depth, f"if not ({self.scribe.false(part.node, known)}):")
+            self._count(below, (*seen, part), depth + 1, known)
 
-    def _test(self, part: Node, below: list[Wanted], depth: int, known: Known) -> None:
-        self._put(depth, f"if {self.scribe.true(part, known)}:")
-        inner = known | self.scribe.implied(part)
-        if len(below) == 1:
-            self._single(below[0], depth + 1, inner)
-        else:
-            self._branch(below, depth + 1, inner)
-        unknown = self.scribe.unknown(part, known)
-        if unknown is None:
-            return
-        self._put(depth, f"elif {unknown}:")
-        for one in below:
-            self._count(one, part, depth + 1, known)
-
-    def _count(self, wanted: Wanted, part: Node, depth: int, known: Known) -> None:
-        """Counts a trigger whose `part` is unknown, unless something else makes it false."""
-        others = sorted(wanted.parts, key=self.scribe.cost)
-        if others:
-            self._put(depth, f"if not ({' or '.join(self.scribe.false(other, known) for other in others)}):")
-            depth += 1
+        done = _share_out(wanted, ask)
         names: dict[str, str] = {}
-        for node in (part, *others):
-            names |= self.scribe.names(node)
+        for part in seen if done else ():
+            names |= self.scribe.names(part.node)
         for name, code in names.items():
-            slot = self.slots.setdefault((wanted.index, name), len(self.slots))
+            slot = self.slots.setdefault(frozenset((one.index, name) for one in done), len(self.slots))
             self._put(depth, f"if {code}: counts[{slot}] += 1")
+
+
+def _share_out(wanted: list[Wanted], ask: Callable[[Part, list[Wanted]], None]) -> list[Wanted]:
+    """Asks part after part, the most common first, each for all that have it; gives back those with no part left."""
+    done = [one for one in wanted if not one.parts]
+    wanted = [one for one in wanted if one.parts]
+    while wanted:
+        code = _most_common(wanted)
+        part = next(one.parts[code] for one in wanted if code in one.parts)
+        ask(part, [one.without(code) for one in wanted if code in one.parts])
+        wanted = [one for one in wanted if code not in one.parts]
+    return done
+
+
+def _most_common(wanted: list[Wanted]) -> str:
+    """The comparison that most triggers have; what is costly only where nothing cheap is left; ties go to the first."""
+    counts: Counter[str] = Counter()
+    for one in wanted:
+        counts.update(code for code, part in one.parts.items() if part.cost < LAZY_COST or one.only_costly)
+    return max(counts, key=counts.__getitem__)

@@ -146,6 +146,7 @@ SCOPES: dict[str, dict[str, Type]] = {
         "permit_id": Type("text"),
         "manifest_id": Type("text"),
         "permitted": Type("bool"),
+        "dark_s": Type("number", "s", low=0),
         "on_route": Type("bool"),
         "in_hours": Type("bool"),
     },

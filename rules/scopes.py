@@ -1,4 +1,4 @@
-"""What the names of one expression mean: fields of its event, the truck, earlier steps, the book's lists and conditions."""
+"""What the names of one expression mean: fields of its event, the truck, earlier steps, what the book names."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class NamedList:
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """Where an expression stands: `kind` gives the bare names (None: there is no event), `steps` the earlier records."""
+    """Where an expression stands: `kind` gives the bare names (None: no event), `steps` the earlier records."""
 
     kind: str | None
     steps: dict[str, str] = field(default_factory=dict)

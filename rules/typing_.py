@@ -115,7 +115,8 @@ class _Checker:
             if self._is_null(side) and (
                 not isinstance(side, ast.Constant) or side.value is None or self._is_enum(other)
             ):
-                return self._refuse_null(side)
+                self._refuse_null(side)
+                return None
         if isinstance(op, (ast.In, ast.NotIn)):
             return self._membership(left, right, isinstance(op, ast.NotIn), text)
         if type(op) not in _OPERATORS:
@@ -153,7 +154,7 @@ class _Checker:
     def _refuse_null(self, node: ast.expr) -> None:
         hint = Text(
             "未知的值使比较结果未知，规则只在确定为真时触发；没有发生过的事用 absent 步骤表达",
-            "an unknown value makes a comparison unknown, and a rule fires only on definitely true; use an absent step for what did not happen",
+            "unknown never fires; say with an absent step what did not happen",
         )
         word = self.parsed.segment(node)
         self.tell(node, "E036", f"不能与 {word} 比较", f"comparison with {word}", hint)

@@ -209,7 +209,7 @@ def _check(source: Source, root: Node, report: Report) -> bool:
 
 
 class _Walk:
-    """One pass over the composed nodes; aliases are the same node object and are checked once, but counted each time."""
+    """One pass over the composed nodes; an alias is the same node object: checked once, counted each time."""
 
     def __init__(self, source: Source, report: Report) -> None:
         self.source = source
