@@ -95,9 +95,12 @@ def _check_level(value: Any, depth: int, kind: str, path: str) -> Iterator[Shape
     if not isinstance(value, list) or not value:
         yield _malformed(path)
         return
+    malformed = False
     for index, part in enumerate(value):
-        yield from _check_level(part, depth - 1, kind, f"{path}[{index}]")
-    if depth == 1:
+        for problem in _check_level(part, depth - 1, kind, f"{path}[{index}]"):
+            malformed |= problem.code == "Z021"
+            yield problem
+    if depth == 1 and not malformed:
         yield from _check_chain(value, kind, path)
 
 
