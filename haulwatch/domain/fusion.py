@@ -17,6 +17,8 @@ from haulwatch.domain.trucks import KnownCover, KnownLift, KnownLoad, Reading, T
 
 CONVINCED = 3.0
 """Log-odds from which a load is believed (95 %)."""
+DOUBTED = 1.0
+"""Log-odds below which a believed load is unknown again (73 %): one camera that errs must not unsettle a stay."""
 CERTAIN = 5.0
 SENSOR_RULES_MS = 600_000
 """How long a terminal's own sensor outweighs cameras."""
@@ -126,8 +128,15 @@ def add_load_evidence(
         _believe_load(state, loaded, at_ms, event_id, basis, derived)
     elif state.load_odds <= -CONVINCED:
         _believe_load(state, "empty", at_ms, event_id, basis, derived)
-    else:
+    elif not _still_believed(state):
         _believe_load(state, None, at_ms, event_id, basis, derived)
+
+
+def _still_believed(state: TruckState) -> bool:
+    """Whether what is left of the evidence is enough to go on believing."""
+    if state.load is None:
+        return False
+    return state.load_odds <= -DOUBTED if state.load == "empty" else state.load_odds >= DOUBTED
 
 
 def believe_cover(

@@ -104,6 +104,8 @@ class Trip(Struct, omit_defaults=True):
     route_zone: str | None = None
     manifest_id: str | None = None
     permitted: bool | None = None
+    dark_s: float = 0.0
+    """How long the truck was silent in all during the trip."""
 
 
 class Capture(Struct, frozen=True):
