@@ -1,7 +1,8 @@
 """The benchmark's city and traffic: 1,000 zones, 50 rules, 5,000 trucks; from a seed, nothing read or downloaded.
 
 Zones are what a large city has: sites, disposal places, permitted routes as buffered lines, townships that tile it.
-Trucks drive between random places at city speeds and report every ten seconds, most with load, cover and lift sensors.
+Trucks drive on a grid of streets at city speeds and report every ten seconds, with load, cover and lift sensors and a
+few metres of GPS noise.
 """
 
 from __future__ import annotations
@@ -12,7 +13,9 @@ import random
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
-WEST, SOUTH, EAST, NORTH = 120.0, 30.6, 120.5, 31.0
+WEST, SOUTH, EAST, NORTH = 120.0, 30.7, 120.25, 30.9
+STREET_DEG = 0.005
+NOISE_DEG = 0.00003
 START = datetime(2026, 5, 1, 0, 0, tzinfo=UTC)
 
 
@@ -78,14 +81,14 @@ _FORMS = (
     'while: truck.load == "full" and truck.cover == "open" and truck.moving and speed_kmh > {n}\n      for: 2m',
     'on: lift_raised\n      where: truck.load != "empty" and not zones.disposal_site and not zones.parking',
     'on: position\n      where: zones.forbidden and truck.load == "full" and speed_kmh > {n}',
-    'on: weighing\n      where: over_ratio(gross_kg) > 0.{n:02d}',
-    "while: truck.moving and trip.phase == \"under_way\" and not trip.on_route\n      for: 5m",
+    "on: weighing\n      where: over_ratio(gross_kg) > 0.{n:02d}",
+    'while: truck.moving and trip.phase == "under_way" and not trip.on_route\n      for: 5m',
     "sequence:\n        - {{as: seen, on: sighting, where: 'cover == \"open\" and cover_confidence >= 0.{n:02d}'}}\n"
     "        - {{as: kept, absent: cover_change, where: 'cover == \"closed\"', for: 2m}}\n      within: 15m",
-    "on: zone_enter\n      where: zone_kind == \"forbidden\" and truck.load == \"full\"",
+    'on: zone_enter\n      where: zone_kind == "forbidden" and truck.load == "full"',
     "count: 4\n      of: {{on: stop_start, where: 'zones.route'}}\n      within: 2h",
-    "while: speed_kmh > 1{n:02d} and truck.load == \"full\"\n      for: 1m",
-    "on: load_change\n      where: load == \"empty\" and load_before == \"full\" and not zones.disposal_site and blind_s < 60",
+    'while: speed_kmh > 1{n:02d} and truck.load == "full"\n      for: 1m',
+    'on: load_change\n      where: load == "empty" and load_before == "full" and not zones.disposal_site and blind_s < 60s',
 )
 
 
@@ -129,12 +132,33 @@ def records(trucks: int, seconds: int, per_record: int = 100, seed: int = 2) -> 
 
 
 class _Truck:
+    """Drives along one street, turns into another at a crossing now and then, stops now and then."""
+
     def __init__(self, rng: random.Random, n: int) -> None:
         self.rng, self.n = rng, n
-        self.lon, self.lat = rng.uniform(WEST, EAST), rng.uniform(SOUTH, NORTH)
-        self.heading = rng.uniform(0, 2 * math.pi)
+        self.along, self.across = rng.randrange(40), rng.uniform(0, 0.2)
+        self.eastward, self.sign = rng.random() < 0.5, rng.choice((-1, 1))
         self.load = rng.choice(("empty", "full"))
         self.still = 0
+
+    def place(self) -> tuple[float, float]:
+        street = self.along * STREET_DEG
+        lon, lat = (self.across, street) if self.eastward else (street, self.across)
+        return (
+            WEST + lon + self.rng.gauss(0, NOISE_DEG),
+            SOUTH + lat + self.rng.gauss(0, NOISE_DEG),
+        )
+
+    def drive(self, speed_kmh: float) -> None:
+        before = self.across // STREET_DEG
+        self.across += self.sign * speed_kmh / 3.6 * 10 / 111_000
+        if not 0 < self.across < 0.2:
+            self.across = min(max(self.across, 0.0), 0.2)
+            self.sign = -self.sign
+        elif self.across // STREET_DEG != before and self.rng.random() < 0.15:
+            crossing = round(self.across / STREET_DEG)
+            self.along, self.across = min(crossing, 39), self.along * STREET_DEG
+            self.eastward = not self.eastward
 
     def report(self, tick: int) -> str:
         rng = self.rng
@@ -143,21 +167,18 @@ class _Truck:
             speed = 0.0
         else:
             speed = rng.uniform(15, 60)
-            self.heading += rng.uniform(-0.3, 0.3)
-            step = speed / 3.6 * 10 / 111_000
-            self.lon += step * math.cos(self.heading)
-            self.lat += step * math.sin(self.heading)
-            if not (WEST < self.lon < EAST and SOUTH < self.lat < NORTH):
-                self.heading += math.pi
+            self.drive(speed)
             if rng.random() < 0.02:
                 self.still = rng.randint(3, 30)
+        lon, lat = self.place()
+        heading = 90.0 if self.eastward else 0.0
         at = START + timedelta(seconds=tick, milliseconds=self.n % 1000)
         stamp = at.strftime("%Y-%m-%dT%H:%M:%S.") + f"{at.microsecond // 1000:03d}Z"
         received = at + timedelta(milliseconds=400)
         received_stamp = received.strftime("%Y-%m-%dT%H:%M:%S.") + f"{received.microsecond // 1000:03d}Z"
         return (
             f'{{"kind":"position","event_id":"{self.n}-{tick}","truck_id":"{plate(self.n)}","at":"{stamp}",'
-            f'"received_at":"{received_stamp}","source":"jt808:{13800000000 + self.n}","lon":{self.lon:.6f},'
-            f'"lat":{self.lat:.6f},"speed_kmh":{speed:.1f},"heading_deg":{math.degrees(self.heading) % 360:.0f},'
+            f'"received_at":"{received_stamp}","source":"jt808:{13800000000 + self.n}","lon":{lon:.6f},'
+            f'"lat":{lat:.6f},"speed_kmh":{speed:.1f},"heading_deg":{heading:.0f},'
             f'"satellites":14,"valid":true,"ignition":true,"load":"{self.load}","cover":"closed","lift":"lowered"}}'
         )
