@@ -19,11 +19,12 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Row, func, insert, select, update
+import msgspec
+from sqlalchemy import Row, bindparam, func, insert, select, update
 
 from haulwatch.dispatch import tables
 from haulwatch.dispatch.ledger import SYSTEM, Recorder
-from haulwatch.dispatch.records import canonical, instant, instant_ms, order_of, select_orders
+from haulwatch.dispatch.records import ORDER_BY_ID, canonical, instant, instant_ms, order_of
 from haulwatch.domain.breaches import Breach, Severity
 from haulwatch.domain.orders import Order, Urgency
 
@@ -32,6 +33,36 @@ URGENCY_RANK: dict[Urgency, int] = {"low": 0, "normal": 1, "urgent": 2}
 
 Outcome = tuple[str, str | None]
 """`opened`, `joined`, `updated`, `shadow` or `unchanged`, and the order's id if there is one."""
+
+
+_orders, _inbox, _occurrences, _numbers = tables.orders, tables.inbox, tables.occurrences, tables.order_numbers
+# Statements are built once: building one takes longer than running it.
+_KNOWN = select(_inbox.c.order_id, _inbox.c.occurrences, _inbox.c.ended_at).where(
+    _inbox.c.breach_id == bindparam("of_breach")
+)
+_ON_FILE = select(_occurrences.c.breach_id).where(
+    _occurrences.c.breach_id == bindparam("of_breach"),
+    _occurrences.c.phase == bindparam("of_phase"),
+    _occurrences.c.count == bindparam("of_count"),
+)
+_COLLECTING = select(_orders.c.order_id, _orders.c.detected_at, _orders.c.last_detected_at).where(
+    _orders.c.dedup_key == bindparam("of_key"), _orders.c.collecting
+)
+_HAS_RULE = (
+    select(_inbox.c.breach_id)
+    .where(_inbox.c.order_id == bindparam("of_order"), _inbox.c.rule_id == bindparam("of_rule"))
+    .limit(1)
+)
+_TOTALS = select(
+    func.sum(_inbox.c.occurrences).label("occurrences"),
+    func.max(_inbox.c.ended_at).label("ended_at"),
+    (func.count() - func.count(_inbox.c.ended_at)).label("going_on"),
+).where(_inbox.c.order_id == bindparam("of_order"))
+_LAST_NUMBER = select(_numbers.c.last).where(_numbers.c.day == bindparam("of_day"))
+_INSERT_NUMBER, _UPDATE_NUMBER = insert(_numbers), update(_numbers).where(_numbers.c.day == bindparam("of_day"))
+_INSERT_ORDER, _UPDATE_ORDER = insert(_orders), update(_orders).where(_orders.c.order_id == bindparam("of_order"))
+_INSERT_INBOX, _UPDATE_INBOX = insert(_inbox), update(_inbox).where(_inbox.c.breach_id == bindparam("of_breach"))
+_INSERT_OCCURRENCE = insert(_occurrences)
 
 
 def urgency_by_severity(breach: Breach) -> Urgency:
@@ -50,8 +81,14 @@ def last_seen(breach: Breach) -> str:
     return max(instant(at) for at in (breach.detected_at, breach.ended_at, *(e.at for e in breach.evidence)) if at)
 
 
+Known = Row[str | None, int, str | None]
+"""`order_id`, `occurrences` and `ended_at` of an episode in the inbox."""
+Collecting = Row[str, str, str]
+"""`order_id`, `detected_at` and `last_detected_at` of an order that findings may join."""
+
+
 class Intake:
-    """Takes findings in, one after the other, within one transaction."""
+    """Takes findings in, one after the other, within one transaction; `close` comes last."""
 
     def __init__(
         self, recorder: Recorder, timezone: ZoneInfo, join_window_ms: int, urgency_of: Callable[[Breach], Urgency]
@@ -61,80 +98,76 @@ class Intake:
         self._timezone = timezone
         self._join_window_ms = join_window_ms
         self._urgency_of = urgency_of
+        self._last_numbers: dict[str, int] = {}
 
     def take(self, breach: Breach) -> Outcome:
         """Files one finding and says what became of it."""
-        inbox = tables.inbox
-        known = self._connection.execute(select(inbox).where(inbox.c.breach_id == breach.breach_id)).one_or_none()
+        known = self._connection.execute(_KNOWN, {"of_breach": breach.breach_id}).one_or_none()
         if known is not None:
             return self._continue(known, breach)
+        stored = canonical(breach)
         if breach.status == "shadow":
-            self._register(breach, None)
+            self._register(breach, stored, None)
             return "shadow", None
-        key, target = self._target(breach)
-        if target is not None:
-            self._register(breach, target)
-            self._refresh(target, breach, "joined")
-            return "joined", target
-        return "opened", self._open(key, breach)
+        key, collecting = self._place(breach)
+        if collecting is None or not self._joins(collecting, breach):
+            return "opened", self._open(key, collecting, breach, stored)
+        self._register(breach, stored, collecting.order_id)
+        self._refresh(collecting.order_id, breach, stored, "joined")
+        return "joined", collecting.order_id
 
-    def _continue(self, known: Row[Any], breach: Breach) -> Outcome:
-        table = tables.occurrences
-        same = (table.c.breach_id, breach.breach_id), (table.c.phase, breach.phase), (table.c.count, breach.occurrences)
-        on_file = select(table.c.breach_id).where(*(column == value for column, value in same))
-        if self._connection.execute(on_file).first() is not None:
+    def close(self) -> None:
+        """Writes how far the order numbers have got."""
+        for day, last in self._last_numbers.items():
+            if self._connection.execute(_UPDATE_NUMBER, {"of_day": day, "last": last}).rowcount == 0:
+                self._connection.execute(_INSERT_NUMBER, {"day": day, "last": last})
+
+    def _continue(self, known: Known, breach: Breach) -> Outcome:
+        record = {"of_breach": breach.breach_id, "of_phase": breach.phase, "of_count": breach.occurrences}
+        if self._connection.execute(_ON_FILE, record).first() is not None:
             return "unchanged", known.order_id
         # The record that has counted furthest says whether the episode is over; at the same count its end does.
         if (breach.occurrences, breach.phase == "ended") > (known.occurrences, known.ended_at is not None):
-            inbox = tables.inbox
             seen = {"occurrences": breach.occurrences, "ended_at": ended_instant(breach)}
-            self._connection.execute(update(inbox).where(inbox.c.breach_id == breach.breach_id).values(seen))
-        self._file(breach, known.order_id)
+            self._connection.execute(_UPDATE_INBOX, {"of_breach": breach.breach_id, **seen})
+        stored = canonical(breach)
+        self._file(breach, stored, known.order_id)
         if known.order_id is None:
             return "shadow", None
-        self._refresh(known.order_id, breach, "ended" if breach.phase == "ended" else "updated")
+        self._refresh(known.order_id, breach, stored, "ended" if breach.phase == "ended" else "updated")
         return "updated", known.order_id
 
-    def _target(self, breach: Breach) -> tuple[str, str | None]:
-        """The dedup key under which `breach` belongs, and the order that it joins (None: it opens one)."""
+    def _place(self, breach: Breach) -> tuple[str, Collecting | None]:
+        """The dedup key under which a new episode belongs, and the order that collects there."""
         live = f"{breach.truck_id}|{breach.category}"
-        order = self._collecting(live)
-        if order is not None and self._near(order, breach) and (breach.late or not self._has_rule(order, breach)):
-            return live, order.order_id
-        if not breach.late:
-            return live, None
+        collecting = self._collecting(live)
+        if not breach.late or (collecting is not None and self._joins(collecting, breach)):
+            return live, collecting
         late = f"{live}|late"
-        order = self._collecting(late)
-        return late, order.order_id if order is not None and self._near(order, breach) else None
+        return late, self._collecting(late)
 
-    def _collecting(self, dedup_key: str) -> Row[str, str, str] | None:
-        table = tables.orders
-        columns = select(table.c.order_id, table.c.detected_at, table.c.last_detected_at)
-        found = columns.where(table.c.dedup_key == dedup_key, table.c.collecting)
-        return self._connection.execute(found).one_or_none()
+    def _collecting(self, dedup_key: str) -> Collecting | None:
+        return self._connection.execute(_COLLECTING, {"of_key": dedup_key}).one_or_none()
 
-    def _near(self, order: Row[str, str, str], breach: Breach) -> bool:
+    def _joins(self, order: Collecting, breach: Breach) -> bool:
         detected_ms = instant_ms(breach.detected_at)
         first_ms = instant_ms(order.detected_at) - self._join_window_ms
-        return first_ms <= detected_ms <= instant_ms(order.last_detected_at) + self._join_window_ms
+        if not first_ms <= detected_ms <= instant_ms(order.last_detected_at) + self._join_window_ms:
+            return False
+        same_rule = {"of_order": order.order_id, "of_rule": breach.rule_id}
+        return breach.late or self._connection.execute(_HAS_RULE, same_rule).first() is None
 
-    def _has_rule(self, order: Row[str, str, str], breach: Breach) -> bool:
-        inbox = tables.inbox
-        same = select(inbox.c.breach_id).where(inbox.c.order_id == order.order_id, inbox.c.rule_id == breach.rule_id)
-        return self._connection.execute(same.limit(1)).first() is not None
-
-    def _open(self, dedup_key: str, breach: Breach) -> str:
-        orders = tables.orders
-        before = (orders.c.dedup_key == dedup_key, orders.c.collecting)
-        self._connection.execute(update(orders).where(*before).values(collecting=False))
+    def _open(self, dedup_key: str, older: Collecting | None, breach: Breach, stored: str) -> str:
+        if older is not None:
+            self._connection.execute(_UPDATE_ORDER, {"of_order": older.order_id, "collecting": False})
         order = self._new_order(dedup_key, breach)
         row = {name: getattr(order, name) for name in order.__struct_fields__}
         for name in ("title", "summary", "zone_ids"):
             row[name] = canonical(row[name])
-        row |= {"opened_change_id": order.change_id, "collecting": True, "breach": canonical(breach)}
-        self._connection.execute(insert(orders).values(row))
-        self._register(breach, order.order_id)
-        self._record(order, breach, "opened", "opened")
+        row |= {"opened_change_id": order.change_id, "collecting": True, "breach": stored}
+        self._connection.execute(_INSERT_ORDER, row)
+        self._register(breach, stored, order.order_id)
+        self._record(order, breach, stored, "opened", "opened")
         return order.order_id
 
     def _new_order(self, dedup_key: str, breach: Breach) -> Order:
@@ -171,15 +204,12 @@ class Intake:
     def _number(self, detected_at: str) -> str:
         """The next number of the local day on which the finding was made: `HW-20260501-0007`."""
         day = datetime.fromisoformat(detected_at).astimezone(self._timezone).strftime("%Y%m%d")
-        table = tables.order_numbers
-        last = self._connection.execute(select(table.c.last).where(table.c.day == day)).scalar()
-        if last is None:
-            self._connection.execute(insert(table).values(day=day, last=1))
-        else:
-            self._connection.execute(update(table).where(table.c.day == day).values(last=last + 1))
-        return f"HW-{day}-{(last or 0) + 1:04d}"
+        if day not in self._last_numbers:
+            self._last_numbers[day] = self._connection.execute(_LAST_NUMBER, {"of_day": day}).scalar() or 0
+        self._last_numbers[day] += 1
+        return f"HW-{day}-{self._last_numbers[day]:04d}"
 
-    def _register(self, breach: Breach, order_id: str | None) -> None:
+    def _register(self, breach: Breach, stored: str, order_id: str | None) -> None:
         row = {
             "breach_id": breach.breach_id,
             "order_id": order_id,
@@ -188,10 +218,10 @@ class Intake:
             "occurrences": breach.occurrences,
             "ended_at": ended_instant(breach),
         }
-        self._connection.execute(insert(tables.inbox).values(row))
-        self._file(breach, order_id)
+        self._connection.execute(_INSERT_INBOX, row)
+        self._file(breach, stored, order_id)
 
-    def _file(self, breach: Breach, order_id: str | None) -> None:
+    def _file(self, breach: Breach, stored: str, order_id: str | None) -> None:
         row = {
             "breach_id": breach.breach_id,
             "phase": breach.phase,
@@ -205,35 +235,30 @@ class Intake:
             "lon": breach.lon,
             "lat": breach.lat,
             "recorded_at": self._recorder.at,
-            "breach": canonical(breach),
+            "breach": stored,
         }
-        self._connection.execute(insert(tables.occurrences).values(row))
+        self._connection.execute(_INSERT_OCCURRENCE, row)
 
-    def _refresh(self, order_id: str, breach: Breach, action: str) -> None:
+    def _refresh(self, order_id: str, breach: Breach, stored: str, action: str) -> None:
         """Brings the order's totals up to date after a finding was filed for it.
 
         They are computed from the episodes, not added up, so the order in which the findings came makes no difference.
         """
-        orders, inbox = tables.orders, tables.inbox
-        of_order = inbox.c.order_id == order_id
-        total = func.sum(inbox.c.occurrences), func.max(inbox.c.ended_at), func.count() - func.count(inbox.c.ended_at)
-        count, ended_at, going_on = self._connection.execute(select(*total).where(of_order)).one()
-        is_order = orders.c.order_id == order_id
-        before = order_of(self._connection.execute(select_orders().where(is_order)).one())
+        totals = self._connection.execute(_TOTALS, {"of_order": order_id}).one()
+        before = order_of(self._connection.execute(ORDER_BY_ID, {"of_order": order_id}).one())
         urgency = before.urgency if breach.late or before.late else self._urgency_of(breach)
-        changed = {
+        changed: dict[str, Any] = {
             "change_id": self._recorder.next_change(),
-            "occurrences": int(count),
-            "ended_at": None if going_on else ended_at,
+            "occurrences": int(totals.occurrences),
+            "ended_at": None if totals.going_on else totals.ended_at,
             "last_detected_at": max(before.last_detected_at, last_seen(breach)),
             "severity": max(before.severity, breach.severity, key=SEVERITY_RANK.__getitem__),
             "urgency": max(before.urgency, urgency, key=URGENCY_RANK.__getitem__),
         }
-        self._connection.execute(update(orders).where(is_order).values(changed))
-        after = order_of(self._connection.execute(select_orders().where(is_order)).one())
-        self._record(after, breach, action, "finding")
+        self._connection.execute(_UPDATE_ORDER, {"of_order": order_id, **changed})
+        self._record(msgspec.structs.replace(before, **changed), breach, stored, action, "finding")
 
-    def _record(self, order: Order, breach: Breach, action: str, kind: str) -> None:
+    def _record(self, order: Order, breach: Breach, stored: str, action: str, kind: str) -> None:
         detail = {
             "breach_id": breach.breach_id,
             "phase": breach.phase,
@@ -241,7 +266,7 @@ class Intake:
             "rule_id": breach.rule_id,
             "rule_hash": breach.rule_hash,
             "city_hash": breach.city_hash,
-            "breach_sha256": hashlib.sha256(canonical(breach).encode()).hexdigest(),
+            "breach_sha256": hashlib.sha256(stored.encode()).hexdigest(),
             "stage": order.stage,
             "version": order.version,
         }

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import Row, Select, select
+from sqlalchemy import Row, Select, bindparam, select
 
 from haulwatch.dispatch import tables
 from haulwatch.domain.breaches import Breach
@@ -41,6 +41,10 @@ def instant_ms(text: str) -> int:
 def select_orders() -> Select[Any]:
     """Selects what `order_of` reads: all of an order except the stored finding."""
     return select(*(tables.orders.c[name] for name in _ORDER_COLUMNS))
+
+
+ORDER_BY_ID = select_orders().where(tables.orders.c.order_id == bindparam("of_order"))
+"""The order of the id `of_order`, for `order_of`."""
 
 
 def select_occurrences() -> Select[Any]:

@@ -6,7 +6,6 @@ URL.
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -14,18 +13,19 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import msgspec
-from sqlalchemy import Engine, func, insert, select, update
+from sqlalchemy import Engine, func, select
 
 from haulwatch.dispatch import tables
 from haulwatch.dispatch.audit import AuditReport, Checkpoint, verify
+from haulwatch.dispatch.commands import Commander
 from haulwatch.dispatch.database import open_engine, reading, writing
-from haulwatch.dispatch.intake import Intake, Outcome, urgency_by_severity
+from haulwatch.dispatch.intake import Intake, urgency_by_severity
 from haulwatch.dispatch.ledger import Recorder
-from haulwatch.dispatch.lifecycle import COLLECTING, TRANSITIONS, commands_in, decide
+from haulwatch.dispatch.lifecycle import TRANSITIONS, commands_in
 from haulwatch.dispatch.records import (
+    ORDER_BY_ID,
     audit_entry_of,
     breach_of,
-    canonical,
     instant,
     occurrence_of,
     order_of,
@@ -39,7 +39,6 @@ from haulwatch.domain.orders import (
     Actor,
     BadCommand,
     Change,
-    Conflict,
     IntakeResult,
     Order,
     OrderDetail,
@@ -107,11 +106,13 @@ class OrderStore:
 
     def intake(self, breaches: Iterable[Breach]) -> IntakeResult:
         """Files a batch of findings in one transaction: all of it or, after an error, none. Safe to repeat."""
-        outcomes: list[Outcome] = []
+        # Read before the transaction begins: whoever makes the findings must not keep other writers waiting.
+        records = tuple(breaches)
         with writing(self._engine) as connection:
             recorder = Recorder(connection, rfc3339(self._clock_ms()))
             intake = Intake(recorder, self._timezone, self._join_window_ms, self._urgency_of)
-            outcomes += map(intake.take, breaches)
+            outcomes = [intake.take(breach) for breach in records]
+            intake.close()
             recorder.close()
 
         def ids(wanted: str) -> tuple[str, ...]:
@@ -162,71 +163,14 @@ class OrderStore:
         results: list[Order | OrderError] = []
         with writing(self._engine) as connection:
             recorder = Recorder(connection, rfc3339(self._clock_ms()))
+            commander = Commander(recorder, command, actor, dict(data or {}), idempotency_key)
             for step in steps:
                 try:
-                    results.append(self._once(recorder, command, step, actor, dict(data or {}), idempotency_key))
+                    results.append(commander.carry_out(step))
                 except OrderError as error:
                     results.append(error)
             recorder.close()
         return results
-
-    def _once(
-        self, recorder: Recorder, command: str, step: Step, actor: Actor, data: dict[str, Any], key: str | None
-    ) -> Order:
-        """Carries out one step unless its idempotency key has been used."""
-        if key is None:
-            return self._carry_out(recorder, command, step, actor, data)
-        if not 0 < len(key) <= 128:
-            raise BadCommand({"idempotency_key": Text("应为 1 至 128 个字符", "1 to 128 characters")})
-        request = canonical(
-            {"order": step.order_id, "command": command, "version": step.expected_version, "data": data}
-        )
-        request_hash = hashlib.sha256(request.encode()).hexdigest()
-        # A bulk request has one key for many orders, so the order is part of what the key is unique for.
-        stored_key = hashlib.sha256(canonical([key, step.order_id]).encode()).hexdigest()
-        table = tables.command_keys
-        used = select(table).where(table.c.actor == actor.actor_id, table.c.idempotency_key == stored_key)
-        before = recorder.connection.execute(used).one_or_none()
-        if before is not None and before.request_hash == request_hash:
-            return msgspec.json.decode(before.result, type=Order)
-        if before is not None:
-            text = Text("该幂等键已用于另一请求", "the idempotency key belongs to another request")
-            raise Conflict("key_reused", text, self._current(recorder, step.order_id))
-        order = self._carry_out(recorder, command, step, actor, data)
-        row = {"actor": actor.actor_id, "idempotency_key": stored_key, "request_hash": request_hash}
-        row |= {"order_id": order.order_id, "at": recorder.at, "result": canonical(order)}
-        recorder.connection.execute(insert(table).values(row))
-        return order
-
-    def _carry_out(self, recorder: Recorder, command: str, step: Step, actor: Actor, data: dict[str, Any]) -> Order:
-        before = self._current(recorder, step.order_id)
-        row = decide(before, command, expected_version=step.expected_version, actor=actor, data=data)
-        table = tables.orders
-        changed: dict[str, Any] = {
-            "stage": row.target,
-            "version": before.version + 1,
-            "stage_at": recorder.at,
-            "change_id": recorder.next_change(),
-        }
-        if row.target not in COLLECTING:
-            changed["collecting"] = False
-        changed |= {name: data[name] for name in ("squad_id", "verdict", "reason_code") if name in data}
-        guard = (table.c.order_id == step.order_id, table.c.version == before.version, table.c.stage == row.source)
-        done = recorder.connection.execute(update(table).where(*guard).values(changed))
-        if done.rowcount != 1:
-            raise AssertionError(f"order {step.order_id} changed under the ledger's lock")
-        after = self._current(recorder, step.order_id)
-        detail = {"from": row.source, "stage": row.target, "version": after.version, "data": data}
-        recorder.audit(actor.actor_id, command, step.order_id, {**detail, "roles": sorted(actor.roles)})
-        recorder.change(command, after)
-        return after
-
-    def _current(self, recorder: Recorder, order_id: str) -> Order:
-        found = select_orders().where(tables.orders.c.order_id == order_id)
-        row = recorder.connection.execute(found).one_or_none()
-        if row is None:
-            raise UnknownOrder(order_id)
-        return order_of(row)
 
     def transitions(self) -> Sequence[Transition]:
         """The life cycle."""
@@ -265,7 +209,7 @@ class OrderStore:
         """Everything about one order; raises `UnknownOrder`."""
         orders, occurrences, audit = tables.orders, tables.occurrences, tables.audit
         with reading(self._engine) as connection:
-            row = connection.execute(select_orders().where(orders.c.order_id == order_id)).one_or_none()
+            row = connection.execute(ORDER_BY_ID, {"of_order": order_id}).one_or_none()
             if row is None:
                 raise UnknownOrder(order_id)
             order = order_of(row)
