@@ -10,7 +10,7 @@ import re
 import unicodedata
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 import yaml
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
@@ -22,10 +22,14 @@ MAX_BYTES = 2_000_000
 MAX_NODES = 200_000
 MAX_DEPTH = 40
 FULL_WIDTH = {"“": '"', "”": '"', "‘": "'", "’": "'", "、": ",", "。": ".", "【": "[", "】": "]", "　": " "}
-_PLAIN_TAGS = frozenset(
-    f"tag:yaml.org,2002:{name}" for name in ("str", "int", "float", "bool", "null", "timestamp", "merge", "map", "seq")
-)
-_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_PLAIN_TAGS = frozenset(f"tag:yaml.org,2002:{name}" for name in ("str", "map", "seq"))
+_BASE: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class _Loader(_BASE):  # type: ignore[misc] # libyaml's loader where PyYAML was built with it
+    """Composes only; a plain scalar stays what was written."""
+
+    yaml_implicit_resolvers: ClassVar[dict[str, Any]] = {}
 
 
 def ascii_of(character: str) -> str | None:
@@ -116,7 +120,7 @@ def compose(name: str, data: bytes, report: Report) -> tuple[Source, MappingNode
         return Source(name, ""), None
     tabs = _report_tabs(source, report)
     try:
-        root = yaml.compose(source.text.replace("\t", " "), Loader=_LOADER)
+        root = yaml.compose(source.text.replace("\t", " "), Loader=_Loader)
     except yaml.YAMLError as error:
         if not tabs:
             _report_syntax(source, error, report)

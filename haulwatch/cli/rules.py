@@ -1,0 +1,99 @@
+"""`haulwatch rules check`: every error of every rule file, with its place and what was probably meant."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator, Sequence
+from datetime import date
+from importlib.resources import files as resources
+from pathlib import Path
+
+import msgspec
+
+from haulwatch.domain.errors import AuthorError, Finding
+from haulwatch.domain.text import Lang, Text
+from rules.loading import load_books
+from rules.overlays import is_local
+
+_SUFFIXES = (".yaml", ".yml")
+
+
+def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Adds the verb `rules` with its actions."""
+    parser = subparsers.add_parser("rules", help="规则文件 · rule books")
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    check = actions.add_parser("check", help="检查全部规则文件，一次列出所有错误 · find every error of every file")
+    check.add_argument(
+        "paths",
+        nargs="*",
+        type=Path,
+        metavar="PATH",
+        help="文件或文件夹；不写则检查随附的规则 · files or folders; the shipped books without any",
+    )
+    check.add_argument("--json", action="store_true", help="输出 JSON · print JSON")
+    check.add_argument("--lang", choices=("zh", "en"), default="zh", help="语言 · language (zh)")
+    check.set_defaults(run=run_check)
+
+
+def run_check(options: argparse.Namespace) -> int:
+    """Prints every finding and one line of sums; 1 when one of them is an error."""
+    lang: Lang = options.lang
+    files = rule_files(options.paths)
+    findings = load_books(with_shipped(files), today=date.today())[1]
+    errors = sum(finding.severity == "error" for finding in findings)
+    warnings = len(findings) - errors
+    if options.json:
+        result = {"files": len(files), "errors": errors, "warnings": warnings, "findings": findings}
+        print(msgspec.json.format(msgspec.json.encode(result), indent=2).decode())
+        return 1 if errors else 0
+    for finding in findings:
+        print(finding.render(lang), end="\n\n")
+    print(f"{_count(len(files), 'file')}, {_count(errors, 'error')}, {_count(warnings, 'warning')}")
+    return 1 if errors else 0
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def rule_files(paths: Sequence[Path]) -> list[tuple[str, bytes]]:
+    """The rule files at `paths` by name, folders searched through; AuthorError when one cannot be read.
+
+    No paths mean the shipped books. Files of stream tests (`*.test.yaml`) are left out.
+    """
+    if not paths:
+        return shipped_books()
+    found: dict[str, bytes] = {}
+    findings: list[Finding] = []
+    for path in paths:
+        for file in _below(path):
+            try:
+                found[file.as_posix()] = file.read_bytes()
+            except OSError as error:
+                text = Text(f"读不了文件：{error.strerror}", f"cannot read the file: {error.strerror}")
+                findings.append(Finding(file.as_posix(), 0, 0, "E001", text))
+    if findings:
+        raise AuthorError(findings)
+    return list(found.items())
+
+
+def _below(path: Path) -> Iterator[Path]:
+    """The file itself, or the rule files in a folder."""
+    if not path.is_dir():
+        yield path
+        return
+    for file in sorted(path.rglob("*")):
+        if file.suffix in _SUFFIXES and not file.stem.endswith(".test") and file.is_file():
+            yield file
+
+
+def shipped_books() -> list[tuple[str, bytes]]:
+    """The books that come with the software, by name."""
+    books = sorted(resources("rules").joinpath("books").iterdir(), key=lambda entry: entry.name)
+    chosen = [b for b in books if b.name.endswith(_SUFFIXES) and not b.name.endswith(".test.yaml")]
+    return [(f"rules/books/{book.name}", book.read_bytes()) for book in chosen]
+
+
+def with_shipped(files: list[tuple[str, bytes]]) -> list[tuple[str, bytes]]:
+    """Local adjustments alone are laid over the shipped books."""
+    return [*shipped_books(), *files] if files and all(is_local(name) for name, _ in files) else files
