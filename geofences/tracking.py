@@ -155,8 +155,10 @@ class Tracker:
     def _is_visit(self, fix: _Fix, zone_id: str, crossing: Crossing, confirmed: Collection[str]) -> bool:
         """Whether a crossing that came to nothing was a passage through the zone."""
         m = fix.m
-        if zone_id in confirmed or not crossing.moved or crossing.blind or fix.at_ms - m.ms > self._max_gap_ms:
+        if zone_id in confirmed or crossing.blind or fix.at_ms - m.ms > self._max_gap_ms:
             return False
+        if not (crossing.moved and fix.drives):
+            return False  # a fix that jumped in and back again
         index = self._index
         if index.zone(zone_id) is None or index.covers(zone_id, fix.lon, fix.lat):
             return False  # a new city removed it, or its hours ended with the truck in it
