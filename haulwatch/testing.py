@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
+
+import msgspec
 
 from haulwatch.city import City, build_city
 from haulwatch.domain.breaches import Breach
@@ -13,6 +15,7 @@ from haulwatch.domain.events import Event, Manifest, Position, Sighting, Tick, W
 from streams.processor import PartitionProcessor
 from streams.runtime import CityRuntime
 
+E = TypeVar("E", Position, Sighting, Weighing, Manifest)
 START = datetime(2026, 5, 1, 2, 0, tzinfo=UTC)
 """Ten in the morning in Shanghai."""
 PLATE = "浙E12345"
@@ -63,22 +66,22 @@ def at(t_s: float) -> datetime:
 
 def position(t_s: float, lon: float = 120.1, lat: float = 30.86, *, truck_id: str = PLATE, **fields: Any) -> Position:
     """A position at `t_s`; `received_s` and `event_id` may be given."""
-    return Position(**_common("p", t_s, truck_id, fields), lon=lon, lat=lat, **fields)
+    return _event(Position, "p", t_s, truck_id, {"lon": lon, "lat": lat, **fields})
 
 
 def sighting(t_s: float, *, truck_id: str = PLATE, camera_id: str = "C1", **fields: Any) -> Sighting:
     """A sighting at `t_s`."""
-    return Sighting(**_common("s", t_s, truck_id, fields), camera_id=camera_id, **fields)
+    return _event(Sighting, "s", t_s, truck_id, {"camera_id": camera_id, **fields})
 
 
 def weighing(t_s: float, gross_kg: float, *, truck_id: str = PLATE, station_id: str = "W1", **fields: Any) -> Weighing:
     """A weighing at `t_s`."""
-    return Weighing(**_common("w", t_s, truck_id, fields), station_id=station_id, gross_kg=gross_kg, **fields)
+    return _event(Weighing, "w", t_s, truck_id, {"station_id": station_id, "gross_kg": gross_kg, **fields})
 
 
 def manifest(t_s: float, *, truck_id: str = PLATE, manifest_id: str = "M1", **fields: Any) -> Manifest:
     """A manifest at `t_s`."""
-    return Manifest(**_common("m", t_s, truck_id, fields), manifest_id=manifest_id, **fields)
+    return _event(Manifest, "m", t_s, truck_id, {"manifest_id": manifest_id, **fields})
 
 
 def tick(t_s: float) -> Tick:
@@ -86,14 +89,17 @@ def tick(t_s: float) -> Tick:
     return Tick(at=at(t_s), received_at=at(t_s))
 
 
-def _common(letter: str, t_s: float, truck_id: str, fields: dict[str, Any]) -> dict[str, Any]:
+def _event(kind: type[E], letter: str, t_s: float, truck_id: str, fields: dict[str, Any]) -> E:
+    """Converted, not constructed, so that the ranges hold and numbers have their types as after decoding."""
     received_s = fields.pop("received_s", None)
-    return {
+    common = {
+        "kind": kind.__struct_config__.tag,
         "event_id": fields.pop("event_id", f"{letter}-{truck_id}-{t_s:g}"),
         "truck_id": truck_id,
         "at": at(t_s),
         "received_at": None if received_s is None else at(received_s),
     }
+    return msgspec.convert({**common, **fields}, kind)
 
 
 def decide(city: City, events: Iterable[Event], *, until_s: float | None = None) -> list[Breach]:
