@@ -20,6 +20,9 @@ Bounds = tuple[float, float, float, float]
 FAR_DEG = 0.5
 """A station or camera this far (about 50 km) outside all zones is probably a slip."""
 
+HINTS_A_TABLE = 100
+"""Searching a close name among a thousand takes milliseconds; with this many findings the slip is another one."""
+
 _ZONE_COLUMNS: dict[str, tuple[str, ...]] = {
     "origin_zone": ("construction_site", "transfer_site"),
     "destination_zone": ("disposal_site", "transfer_site", "construction_site"),
@@ -128,7 +131,8 @@ def _check_zone(
     kind = kinds.get(zone_id)
     if kind is None:
         text = Text(f"没有编号为 “{zone_id}” 的围栏", f"There is no zone “{zone_id}”")
-        rows.report(key, column, "C035", text, did_you_mean(zone_id, kinds))
+        hint = did_you_mean(zone_id, kinds) if len(rows.findings) < HINTS_A_TABLE else None
+        rows.report(key, column, "C035", text, hint)
     elif kind not in _ZONE_COLUMNS[column]:
         expected = ", ".join(_ZONE_COLUMNS[column])
         text = Text(
