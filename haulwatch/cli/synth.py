@@ -53,7 +53,7 @@ def run(options: argparse.Namespace) -> int:
         for path in (options.events_out, options.truth_out, options.innocents_out):
             if path is not None:
                 path.parent.mkdir(parents=True, exist_ok=True)
-        write_city(options.city_out, world.plan, world.fleet, (to_datetime(start_ms) + LOCAL).date())
+        write_city(options.city_out, options.seed, options.trucks, (to_datetime(start_ms) + LOCAL).date())
         events = _write_events(options.events_out, world)
         options.truth_out.write_bytes(encode_rows(world.truths))
         if options.innocents_out is not None:

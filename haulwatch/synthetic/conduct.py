@@ -135,7 +135,7 @@ def leaked(driver: Driver, haul: Haul) -> Hauled:
 
 def detoured(driver: Driver, haul: Haul) -> Hauled:
     """Takes quite another way."""
-    haul.via = (driver.draw.choice(driver.plan.detours(haul.licence)),)
+    haul.via = (driver.plan.detour(haul.licence, driver.draw),)
     return outside_hours(driver, haul)
 
 

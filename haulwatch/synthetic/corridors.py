@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 
-from haulwatch.synthetic.plane import Point, distance, marks
+from haulwatch.synthetic.plane import Point, distance
 
 CELL_M = 200.0
 GRAIN_M = 8.0
@@ -46,10 +46,6 @@ class Corridor:
                 since = mark
         if since is not None:
             yield since, mark
-
-    def longest_way_off(self, line: Sequence[Point]) -> float:
-        """Metres of the longest run of a polyline outside."""
-        return max((end - start for start, end in self.ways_off(marks(line, 100.0))), default=0.0)
 
 
 def _cell(point: Point) -> tuple[int, int]:

@@ -11,9 +11,9 @@ from typing import Any
 import msgspec
 
 from haulwatch.domain.text import Text
-from haulwatch.synthetic.fleet import DEVICE_MODELS, TruckSpec
+from haulwatch.synthetic.fleet import DEVICE_MODELS, TruckSpec, build_fleet
 from haulwatch.synthetic.places import green_rings
-from haulwatch.synthetic.plan import CityPlan
+from haulwatch.synthetic.plan import CityPlan, city_plan
 from haulwatch.synthetic.plane import Point, degrees_of
 from haulwatch.synthetic.terrain import river_line, river_ring
 
@@ -33,8 +33,10 @@ accuracy_m: 50
 DEPARTMENTS = ("综合执法", "交警", "交通", "住建", "生态环境")
 
 
-def write_city(folder: Path, plan: CityPlan, fleet: Sequence[TruckSpec], today: date) -> None:
-    """Writes everything; `today` is the local day around which permits and verifications are valid."""
+def write_city(folder: Path, seed: int, trucks: int, today: date) -> CityPlan:
+    """Writes the folder of the city with its fleet; `today` is the local day around which permits are valid."""
+    plan = city_plan()
+    fleet = build_fleet(trucks, seed, plan.yards)
     (folder / "geofences").mkdir(parents=True, exist_ok=True)
     (folder / "basemap").mkdir(exist_ok=True)
     (folder / "city.yaml").write_text(CITY_YAML, encoding="utf-8")
@@ -47,6 +49,7 @@ def write_city(folder: Path, plan: CityPlan, fleet: Sequence[TruckSpec], today: 
     _write_permits(folder, plan, today)
     _write_squads(folder, plan)
     (folder / "calendar.yaml").write_text(_calendar(today), encoding="utf-8")
+    return plan
 
 
 def _zones(plan: CityPlan) -> dict[str, list[dict[str, Any]]]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache, cached_property
+from random import Random
 from typing import Literal
 
 from haulwatch.domain.text import Text
-from haulwatch.synthetic.corridors import Corridor
 from haulwatch.synthetic.places import Area, Place, build_areas, build_protected, build_sites
 from haulwatch.synthetic.plane import Point, along, distance, project, shifted
 from haulwatch.synthetic.roads import Edge, Path, RoadClass, RoadNetwork
@@ -67,11 +67,15 @@ class CityPlan:
     scales: list[Scale]
     licences: list[Licence]
     on_edge: dict[int, list[tuple[float, CameraSpot | Scale]]] = field(default_factory=dict)
-    _detours: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     def of_kind(self, kind: str) -> list[Place]:
         """The places of one kind, in the order of their ids."""
         return [place for place in self.places.values() if place.kind == kind]
+
+    @property
+    def yards(self) -> list[str]:
+        """Where trucks are based."""
+        return [place.place_id for place in self.of_kind("parking")]
 
     @cached_property
     def bypasses(self) -> dict[str, tuple[str, ...]]:
@@ -84,23 +88,18 @@ class CityPlan:
             found[licence.permit_id] = tuple(n for n, e in ends.items() if f"{e}in" in on_way and f"{e}out" in on_way)
         return found
 
-    def detours(self, licence: Licence) -> tuple[str, ...]:
-        """Junctions that lead far off a permit's route for many minutes, without driving any road twice."""
-        if licence.permit_id not in self._detours:
-            self._detours[licence.permit_id] = tuple(self._find_detours(licence))
-        return self._detours[licence.permit_id]
-
-    def _find_detours(self, licence: Licence) -> Iterator[str]:
-        corridor = Corridor(self.route_of(licence).line, ROUTE_REACH_M)
+    def detour(self, licence: Licence, draw: Random) -> str:
+        """A junction that leads far off a permit's route for many minutes, without driving any road twice."""
+        usual = {stretch.edge.edge_id for stretch in self.route_of(licence).stretches}
         start, goal = self.places[licence.origin].spot, self.places[licence.destination].spot
-        for node in self.roads.nodes:
-            if "/" in node:
-                continue
+        nodes = [node for node in self.roads.nodes if "/" not in node]
+        draw.shuffle(nodes)
+        for node in nodes:
             path = self.roads.path(start, node, goal)
             edges = [stretch.edge.edge_id for stretch in path.stretches]
-            longest = corridor.longest_way_off(path.line)
-            if len(set(edges)) == len(edges) and DETOUR_M[0] <= longest <= DETOUR_M[1]:
-                yield node
+            if len(set(edges)) == len(edges) and DETOUR_M[0] <= path.longest_without(usual) <= DETOUR_M[1]:
+                return node
+        raise ValueError(f"no detour for {licence.permit_id}")
 
     def route_of(self, licence: Licence) -> Path:
         """The way that a permit prescribes, from the site's middle to the disposal site's."""

@@ -5,7 +5,7 @@ Only `+ - * /`, `sqrt` and comparisons decide anything here, so that every machi
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 from math import atan2, degrees, sqrt
 
@@ -59,17 +59,6 @@ def along(line: Sequence[Point], metres: float) -> tuple[Point, int]:
             return between(line[index], line[index + 1], rest / step), index
         rest -= step
     return line[-1], len(line) - 2
-
-
-def marks(line: Sequence[Point], step_m: float) -> Iterator[tuple[float, Point]]:
-    """`(metres, point)` every `step_m` along a polyline, its start included."""
-    due, done = 0.0, 0.0
-    for a, b in pairwise(line):
-        size = distance(a, b)
-        while due <= done + size and size > 0:
-            yield due, between(a, b, (due - done) / size)
-            due += step_m
-        done += size
 
 
 def project(line: Sequence[Point], point: Point) -> tuple[float, float]:

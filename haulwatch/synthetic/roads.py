@@ -24,7 +24,7 @@ FREE_SPEED_KMH: dict[RoadClass, float] = {
 
 @dataclass
 class Edge:
-    """A piece of road between two junctions, usable in both directions."""
+    """A piece of road between two junctions, usable in both directions; `cost_s` is its time when free."""
 
     edge_id: int
     start: str
@@ -33,14 +33,11 @@ class Edge:
     road_class: RoadClass
     name: Text | None = None
     metres: float = 0.0
+    cost_s: float = 0.0
 
     def __post_init__(self) -> None:
         self.metres = length(self.line)
-
-    @property
-    def cost_s(self) -> float:
-        """Seconds to drive it when the road is free."""
-        return self.metres / (FREE_SPEED_KMH[self.road_class] / 3.6)
+        self.cost_s = self.metres / (FREE_SPEED_KMH[self.road_class] / 3.6)
 
 
 @dataclass(frozen=True)
@@ -60,6 +57,14 @@ class Path:
     line: tuple[Point, ...]
     starts: tuple[float, ...]
     metres: float
+
+    def longest_without(self, edge_ids: Collection[int]) -> float:
+        """Metres of the longest piece of the way that uses none of these edges."""
+        longest = run = 0.0
+        for stretch in self.stretches:
+            run = 0.0 if stretch.edge.edge_id in edge_ids else run + stretch.edge.metres
+            longest = max(longest, run)
+        return longest
 
 
 @dataclass

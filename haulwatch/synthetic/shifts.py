@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from random import Random
+from typing import Protocol
 
 from haulwatch.synthetic.chapters import Chapter
 from haulwatch.synthetic.conduct import KINDS, Kind, usable
@@ -11,7 +12,7 @@ from haulwatch.synthetic.driving import Driver
 from haulwatch.synthetic.fleet import TruckSpec
 from haulwatch.synthetic.hauling import Haul, add_geometry, ordinary, out_of_hours
 from haulwatch.synthetic.lookalikes import GUISES, Guise, suited
-from haulwatch.synthetic.plan import CityPlan, Licence
+from haulwatch.synthetic.plan import Licence
 
 SHIFT_S = 9.5 * 3600
 NIGHT_REST_S = 13.0 * 3600
@@ -21,8 +22,11 @@ ROOM_S = 6_300.0
 """A planned violation begins only if this much time is left, so that the recording holds all of it."""
 VIOLATION_SHARE, GUISE_SHARE = 0.14, 0.14
 
-Slots = dict[int, Kind | Guise]
-"""What is planned for a truck's trips, by number."""
+
+class Slots(Protocol):
+    """What is planned for a truck's trips, by number; None is an ordinary trip."""
+
+    def get(self, number: int, /) -> Kind | Guise | None: ...
 
 
 def plan_conduct(
@@ -33,7 +37,7 @@ def plan_conduct(
     noisy: bool,
     violations: float = VIOLATION_SHARE,
     guises: float = GUISE_SHARE,
-) -> list[Slots]:
+) -> list[dict[int, Kind | Guise]]:
     """Deals violations and look-alikes out over the fleet: never two in a row for one truck, each kind in turn."""
     draw = Random(f"{seed}/conduct")
     kinds = Deck([kind for kind in KINDS for _ in range(round(kind.weight * 10))], draw)
@@ -42,7 +46,7 @@ def plan_conduct(
     places = [(truck, number) for truck in fleet for number in range(trips)]
     draw.shuffle(places)
     wanted = round(len(places) * (violations + guises))
-    slots: list[Slots] = [{} for _ in fleet]
+    slots: list[dict[int, Kind | Guise]] = [{} for _ in fleet]
     given, share = 0, violations / (violations + guises)
     for truck, number in places:
         mine = slots[truck.index]
@@ -78,24 +82,23 @@ class Deck:
 class Shift:
     """One truck's days as chapters, each a trip or a rest."""
 
-    def __init__(self, truck: TruckSpec, plan: CityPlan, draw: Random, start_ms: int, slots: Slots) -> None:
-        self._plan, self._draw, self._start_ms, self._slots = plan, draw, start_ms, slots
-        self._driver = Driver(truck, plan, draw, 0.0)
-        self._job = draw.choice([licence for licence in plan.licences if not licence.expired])
+    def __init__(self, driver: Driver, start_ms: int, slots: Slots, *, shift_s: float = SHIFT_S) -> None:
+        self._driver, self._plan, self._draw = driver, driver.plan, driver.draw
+        self._start_ms, self._slots, self._shift_s = start_ms, slots, shift_s
+        self._job = self._draw.choice([licence for licence in self._plan.licences if not licence.expired])
 
     def chapters(self, horizon: float) -> Iterator[Chapter]:
         """Until the chapter that reaches `horizon` (seconds)."""
-        driver, draw = self._driver, self._draw
-        driver.rest(draw.uniform(60.0, 3_000.0))
-        shift_ends = driver.t + SHIFT_S
+        driver = self._driver
+        shift_ends = driver.t + self._shift_s
         while driver.t < horizon:
             if driver.t > shift_ends:
                 driver.head_for(self._plan.places[driver.truck.home].spot)
                 driver.rest(NIGHT_REST_S)
-                shift_ends = driver.t + SHIFT_S
+                shift_ends = driver.t + self._shift_s
             else:
                 self._trip(horizon)
-                if draw.random() < 0.3:
+                if self._draw.random() < 0.3:
                     self._take_a_break()
             yield driver.new_chapter()
 

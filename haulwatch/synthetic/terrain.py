@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from math import sin
 from random import Random
 
@@ -11,6 +12,7 @@ from haulwatch.synthetic.roads import RoadClass, RoadNetwork
 
 HALF_WIDTH_M = 12_600.0
 HALF_HEIGHT_M = 10_300.0
+RIVER_STEP_M = 300.0
 COLUMNS = range(-8, 9)
 ROWS = range(-7, 8)
 COLUMN_M = 1_500.0
@@ -79,10 +81,11 @@ def river_half_width(x: float) -> float:
     return 85.0 + max(0.0, x - 7_000.0) * 0.06
 
 
-def river_line(step: float = 300.0, edge: float = HALF_WIDTH_M) -> list[Point]:
+@cache
+def river_line() -> tuple[Point, ...]:
     """The river's middle from west to east."""
-    count = int(2 * edge / step)
-    return [(x, river_y(x)) for x in (round(-edge + step * index, 1) for index in range(count + 1))]
+    count = int(2 * HALF_WIDTH_M / RIVER_STEP_M)
+    return tuple((x, river_y(x)) for x in (round(-HALF_WIDTH_M + RIVER_STEP_M * i, 1) for i in range(count + 1)))
 
 
 def river_ring() -> list[Point]:

@@ -3,20 +3,44 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from random import Random
 
 from haulwatch.domain.instants import rfc3339
 from haulwatch.synthetic.chapters import Chapter, Span
 from haulwatch.synthetic.delivery import Arrival, Uplink
-from haulwatch.synthetic.devices import Terminal
+from haulwatch.synthetic.devices import Observation, Terminal
+from haulwatch.synthetic.driving import Driver
 from haulwatch.synthetic.evidence import Witness
 from haulwatch.synthetic.fleet import TruckSpec, build_fleet
 from haulwatch.synthetic.noise import LEVELS, NoiseLevel, NoiseName
 from haulwatch.synthetic.plan import CityPlan, city_plan
 from haulwatch.synthetic.shifts import Shift, Slots, plan_conduct
 from haulwatch.synthetic.truths import Innocent, Truth
+
+
+class Devices:
+    """All that observes one truck, and the network behind it."""
+
+    def __init__(self, truck: TruckSpec, plan: CityPlan, level: NoiseLevel, start_ms: int, seed: int) -> None:
+        key = f"{seed}/{truck.index}"
+        self._plate, self._start_ms = truck.truck_id, start_ms
+        self._terminal = Terminal(truck, plan, level, Random(f"{key}/devices"))
+        self._uplink = Uplink(truck.terminal_id, truck.index, level, start_ms, Random(f"{key}/uplink"))
+
+    def observe(self, chapter: Chapter, plates: Sequence[str]) -> list[Observation]:
+        """What is reported of a chapter; a camera may take the truck for another one of `plates`."""
+        return self._terminal.observe(chapter, [plate for plate in plates if plate != self._plate])
+
+    def send(self, observations: Sequence[Observation], until: float) -> Iterator[Arrival]:
+        """Sends; what has arrived by `until` (seconds) comes back, in order."""
+        self._uplink.send(observations)
+        yield from self._uplink.arrived(self._start_ms + round(until * 1000))
+
+    def rest(self) -> Iterator[Arrival]:
+        """What is still on its way."""
+        yield from self._uplink.arrived(None)
 
 
 @dataclass
@@ -33,9 +57,7 @@ class World:
 
     def __post_init__(self) -> None:
         self.plan: CityPlan = city_plan()
-        self.fleet: list[TruckSpec] = build_fleet(
-            self.trucks, self.seed, [place.place_id for place in self.plan.of_kind("parking")]
-        )
+        self.fleet: list[TruckSpec] = build_fleet(self.trucks, self.seed, self.plan.yards)
 
     @property
     def horizon_s(self) -> float:
@@ -53,18 +75,16 @@ class World:
         self.innocents.sort(key=lambda innocent: (innocent.from_at, innocent.truck_id, innocent.kind))
 
     def _truck(self, truck: TruckSpec, level: NoiseLevel, slots: Slots, plates: list[str]) -> Iterator[Arrival]:
-        """One truck's records, chapter by chapter."""
-        key = f"{self.seed}/{truck.index}"
-        terminal = Terminal(truck, self.plan, level, Random(f"{key}/devices"))
-        uplink = Uplink(truck.terminal_id, truck.index, level, self.start_ms, Random(f"{key}/uplink"))
-        others = [plate for plate in plates if plate != truck.truck_id]
-        shift = Shift(truck, self.plan, Random(f"{key}/shift"), self.start_ms, slots)
-        for chapter in shift.chapters(self.horizon_s):
-            observations = [seen for seen in terminal.observe(chapter, others) if seen.t <= self.horizon_s]
+        """One truck's records, chapter by chapter; it leaves its yard some time in the first hour."""
+        devices = Devices(truck, self.plan, level, self.start_ms, self.seed)
+        draw = Random(f"{self.seed}/{truck.index}/shift")
+        driver = Driver(truck, self.plan, draw, 0.0)
+        driver.rest(draw.uniform(60.0, 3_000.0))
+        for chapter in Shift(driver, self.start_ms, slots).chapters(self.horizon_s):
+            observations = [seen for seen in devices.observe(chapter, plates) if seen.t <= self.horizon_s]
             self._note(truck, chapter, Witness(self.plan, truck, chapter, observations, self.horizon_s))
-            uplink.send(observations)
-            yield from uplink.arrived(self.start_ms + round(chapter.t1 * 1000))
-        yield from uplink.arrived(None)
+            yield from devices.send(observations, chapter.t1)
+        yield from devices.rest()
 
     def _note(self, truck: TruckSpec, chapter: Chapter, witness: Witness) -> None:
         for number, conduct in enumerate(chapter.conducts):
