@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -169,6 +170,9 @@ class Embedded:
 
     def serve(self) -> None:
         """Runs the web server until it is told to stop. Raises WorldError when the address is taken."""
+        # The server ends in good order on these signals, then sends them on; by then they have had their effect.
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: None)
         try:
             self.server.run()
         except SystemExit as error:

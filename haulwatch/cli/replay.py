@@ -101,12 +101,16 @@ def _writer(stack: contextlib.ExitStack, name: str | None) -> Callable[[bytes], 
     if name is None:
         return lambda _line: None
     try:
-        stream: IO[bytes] = (
-            sys.stdout.buffer if name == "-" else stack.enter_context(Path(name).open("wb"))  # noqa: SIM115 - the stack closes it
-        )
+        stream: IO[bytes] = sys.stdout.buffer
+        if name != "-":
+            stream = stack.enter_context(Path(name).open("wb"))  # noqa: SIM115 - the stack closes it
     except OSError as error:
         raise WorldError(Text(f"写不了文件 {name}：{error}", f"cannot write {name}: {error}")) from error
-    return lambda line: stream.write(line + b"\n") and None
+
+    def write(line: bytes) -> None:
+        stream.write(line + b"\n")
+
+    return write
 
 
 def _count_orders(breaches: list[Breach]) -> int:
