@@ -13,7 +13,8 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, create_engine, delete, event, insert, select, text
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError
+from sqlalchemy.exc import ArgumentError, DatabaseError, NoSuchModuleError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from haulwatch.dispatch import tables
 from haulwatch.dispatch.lifecycle import TRANSITIONS
@@ -38,7 +39,7 @@ def check_exists(url: str) -> None:
     try:
         parsed = make_url(url)
     except ArgumentError as error:
-        raise WorldError(Text(f"数据库地址不可用：{url}", f"unusable database URL: {url}")) from error
+        raise WorldError(Text("数据库地址无法识别", "the database URL cannot be read")) from error
     if parsed.get_backend_name() == "sqlite" and not Path(parsed.database or "").is_file():
         raise WorldError(Text(f"没有工单库 {parsed.database}", f"there is no order store {parsed.database}"))
 
@@ -46,7 +47,7 @@ def check_exists(url: str) -> None:
 def open_engine(url: str) -> Engine:
     """An engine on `url` with an up-to-date schema; `WorldError` when it cannot be reached or is of a newer version."""
     try:
-        engine = create_engine(url, pool_pre_ping=not url.startswith("sqlite"))
+        engine = create_engine(url, **_pool(url))
     except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
         raise WorldError(Text(f"数据库地址不可用：{error}", f"unusable database URL: {error}")) from error
     if engine.dialect.name == "sqlite":
@@ -60,6 +61,13 @@ def open_engine(url: str) -> Engine:
         engine.dispose()
         raise
     return engine
+
+
+def _pool(url: str) -> dict[str, Any]:
+    """Enough connections for every thread of a web server; a server's connections may have died since."""
+    if make_url(url).database in (None, "", ":memory:"):
+        return {}
+    return {"pool_size": 8, "max_overflow": 56, "pool_pre_ping": not url.startswith("sqlite")}
 
 
 def _prepare_sqlite(engine: Engine) -> None:
@@ -104,19 +112,18 @@ def writing(engine: Engine) -> Iterator[Connection]:
 
 @contextmanager
 def _world(engine: Engine) -> Iterator[None]:
+    name = make_url(engine.url).render_as_string(hide_password=True)
     try:
         yield
-    except OperationalError as error:
-        name = make_url(engine.url).render_as_string(hide_password=True)
-        reason = str(error.orig)
-        raise WorldError(
-            Text(f"工单库 {name} 不可用：{reason}", f"order store {name} is away: {reason}"), retryable=True
-        ) from error
-    except DBAPIError as error:
-        if "file is not a database" not in str(error.orig):
+    except (OperationalError, PoolTimeoutError) as error:
+        reason = str(error.orig if isinstance(error, OperationalError) else error).partition("\n")[0]
+        text = Text(f"工单库 {name} 不可用：{reason}", f"order store {name} is away: {reason}")
+        raise WorldError(text, retryable=True) from error
+    except DatabaseError as error:
+        if type(error) is not DatabaseError:  # its subclasses are our own faults
             raise
-        name = make_url(engine.url).render_as_string(hide_password=True)
-        raise WorldError(Text(f"{name} 不是工单库", f"{name} is not an order store")) from error
+        text = Text(f"{name} 不是工单库或已损坏", f"{name} is not an order store, or is damaged")
+        raise WorldError(text) from error
 
 
 def _bring_up_to_date(engine: Engine) -> None:

@@ -19,6 +19,18 @@ from haulwatch.domain.breaches import Breach
 
 WRITER = Path(__file__).with_name("killed_writer.py")
 KILLS = 6
+DISPATCHER = """
+import sys
+from haulwatch.dispatch.store import open_store
+from haulwatch.domain.orders import ROLES, Actor
+store = open_store(sys.argv[1])
+for number in range(1, 201):
+    order_id = f"HW-20260501-{number:04d}"
+    store.command(
+        order_id, "file", expected_version=1, actor=Actor("wang", frozenset(ROLES)), idempotency_key=f"k-{number}"
+    )
+    print(order_id, flush=True)
+"""
 
 
 def story(breach: Callable[..., Breach], episodes: int) -> list[Breach]:
@@ -92,3 +104,23 @@ def test_a_writer_that_is_killed_many_times(tmp_path: Path, breach: Callable[...
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
         (known,) = connection.execute("SELECT count(*) FROM inbox").fetchone()
     assert known == 300
+
+
+def test_a_dispatcher_that_is_killed_many_times(url: str, store: OrderStore, breach: Callable[..., Breach]) -> None:
+    """Whatever was answered is done; sending everything again with the same keys does the rest, once."""
+    store.intake([breach(f"b{number}", truck_id=f"浙E{number:05d}") for number in range(200)])
+    for kill in range(4):
+        answered = []
+        with subprocess.Popen([sys.executable, "-c", DISPATCHER, url], stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout is not None
+            answered += [process.stdout.readline().strip() for _ in range(10 + 40 * kill)]
+            process.kill()
+            answered += process.communicate()[0].split()
+        for order_id in answered:
+            if len(order_id) == len("HW-20260501-0001"):
+                assert store.get(order_id).order.stage == "filed"
+    subprocess.run([sys.executable, "-c", DISPATCHER, url], check=True, stdout=subprocess.DEVNULL)
+    assert store.counts()["filed"] == 200
+    for order in store.list(limit=500).orders:
+        assert [entry.action for entry in store.get(order.order_id).audit] == ["opened", "file"]
+    assert store.verify().problem is None

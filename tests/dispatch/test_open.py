@@ -113,3 +113,32 @@ def test_a_store_in_memory_for_one_thread(breach: object) -> None:
     store.intake([breach()])  # type: ignore[operator]
     assert store.counts()["new"] == 1
     store.close()
+
+
+def test_a_writer_that_keeps_the_lock(url: str, breach: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("haulwatch.dispatch.database.BUSY_TIMEOUT_MS", 20)
+    store = open_store(url)
+    with closing(sqlite3.connect(make_url(url).database or "")) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(WorldError, match="locked") as refused:
+            store.intake([breach()])  # type: ignore[operator]
+        assert refused.value.retryable
+        assert store.list().orders == [], "readers do not wait for writers"
+    assert store.intake([breach()]).opened == ("HW-20260501-0001",)  # type: ignore[operator]
+    store.close()
+
+
+def test_a_damaged_file(store: OrderStore, url: str, breach: object) -> None:
+    store.intake([breach()])  # type: ignore[operator]
+    store.close()
+    file = Path(make_url(url).database or "")
+    whole = file.read_bytes()
+    file.write_bytes(whole[:4096] + b"\xff" * (len(whole) - 4096))
+    with pytest.raises(WorldError, match="damaged"):
+        open_store(url)
+
+
+def test_a_password_is_not_told() -> None:
+    with pytest.raises(WorldError) as refused:
+        open_store("mysql://haulwatch:geheim@db/orders")
+    assert "geheim" not in str(refused.value)
