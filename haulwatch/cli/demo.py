@@ -1,0 +1,121 @@
+"""`haulwatch demo`: a fictional city, its live traffic, and the whole embedded system on one machine."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+import threading
+import time
+import webbrowser
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from haulwatch.bootstrap import Embedded, embedded, load_city
+from haulwatch.domain.errors import HaulwatchError
+from haulwatch.domain.instants import to_datetime, to_ms
+from haulwatch.domain.live import Busy
+from haulwatch.synthetic.folder import write_city
+from haulwatch.synthetic.live import live_events
+
+FEED_EVERY_S = 0.1
+SHANGHAI = timedelta(hours=8)
+
+
+def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Names the command's options."""
+    parser = subparsers.add_parser("demo", help="演示：虚构城市与实时车流 / a fictional city with live traffic")
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=8080)
+    parser.add_argument("--speed", type=float, default=1.0, metavar="X", help="时间倍速 / how fast its time runs")
+    parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--trucks", type=int, default=120)
+    parser.add_argument(
+        "--data", type=Path, metavar="DIR", help="数据目录（默认临时）/ data folder"
+    )
+    parser.add_argument("--no-browser", action="store_true", help="不打开浏览器 / do not open a browser")
+    parser.set_defaults(run=run)
+
+
+class SimulatedClock:
+    """Time that runs `speed` times as fast as the wall clock, from `start_ms` on."""
+
+    def __init__(self, start_ms: int, speed: float) -> None:
+        self.start_ms = start_ms
+        self._speed = speed
+        self._began = time.monotonic()
+
+    def now_ms(self) -> int:
+        """The simulated instant."""
+        return self.start_ms + int((time.monotonic() - self._began) * 1000 * self._speed)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Runs the demo until it is told to stop."""
+    with tempfile.TemporaryDirectory(prefix="haulwatch-demo-") as temporary:
+        folder = options.data or Path(temporary)
+        city_folder = folder / "city"
+        now = datetime.now(UTC)
+        city = write_city(city_folder, options.seed, options.trucks, (now + SHANGHAI).date())
+        loaded, files = load_city(city_folder)
+        clock = SimulatedClock(to_ms(now), options.speed)
+        system = embedded(loaded, files, folder / "data", options.host, options.port, now_ms=clock.now_ms)
+        system.start()
+        events = live_events(city, options.seed, to_datetime(clock.start_ms), options.trucks)
+        feeder = Feeder(system, clock, events)
+        feeder.start()
+        url = f"http://{options.host}:{options.port}/"
+        print(f"haulwatch 演示 demo · {loaded.name.zh} {loaded.name.en} · {url}", flush=True)
+        print("打开上面的网址，第一张工单几秒内出现；按 Ctrl-C 结束。", flush=True)
+        print("Open the address above: the first order appears within seconds. Ctrl-C ends it.", flush=True)
+        if not options.no_browser:
+            threading.Timer(1.0, webbrowser.open, (url,)).start()
+        try:
+            system.serve()
+        finally:
+            feeder.stop()
+            system.stop()
+    return 0
+
+
+class Feeder:
+    """Submits the traffic when its time comes; ends when told to, or when the system no longer takes anything."""
+
+    def __init__(self, system: Embedded, clock: SimulatedClock, events: Iterator[tuple[bytes, datetime]]) -> None:
+        self._system, self._clock, self._events = system, clock, events
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="demo-traffic", daemon=True)
+
+    def start(self) -> None:
+        """Begins to submit."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stops submitting."""
+        self._ended.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        ahead = next(self._events, None)
+        while ahead is not None and not self._ended.wait(FEED_EVERY_S):
+            due: list[bytes] = []
+            now = to_datetime(self._clock.now_ms())
+            while ahead is not None and ahead[1] <= now:
+                due.append(ahead[0])
+                ahead = next(self._events, None)
+            if due and not self._submitted(b"\n".join(due)):
+                return
+
+    def _submitted(self, body: bytes) -> bool:
+        while not self._ended.is_set():
+            try:
+                self._system.host.submit(body, "application/x-ndjson")
+            except Busy as busy:
+                self._ended.wait(busy.retry_after_s)
+            except HaulwatchError as error:
+                print(f"haulwatch: {error}", file=sys.stderr)
+                return False
+            else:
+                return True
+        return False
