@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import msgspec
@@ -19,10 +19,11 @@ CALENDAR_FILE = "calendar.yaml"
 _DECIDING = ("rules/*.yaml", "geofences/*.geojson")
 _TEST_SUFFIX = ".test.yaml"
 _UNDECIDING = ("basemap/*.geojson", "rules/*.test.yaml")
+_FOLDERS = ("rules", "geofences", "basemap")
 _MEANT_SUFFIXES = {
     "": {".yaml", ".yml", ".csv", ".geojson", ".xls", ".xlsx"},
-    "rules": {".yml", ".json"},
-    "geofences": {".json", ".kml", ".shp", ".zip"},
+    "rules": {".yaml", ".yml", ".json"},
+    "geofences": {".geojson", ".json", ".kml", ".shp", ".zip"},
 }
 _MAX_PACK_BYTES = 1 << 30
 
@@ -55,18 +56,23 @@ def city_files(folder: Path) -> dict[str, bytes]:
     if not folder.is_dir():
         raise WorldError(Text(f"没有文件夹 {folder}", f"There is no folder {folder}"))
     found: dict[str, bytes] = {}
-    for path in sorted(folder.rglob("*")):
+    for path in sorted(_candidates(folder)):
         name = path.relative_to(folder).as_posix()
-        if any(part.startswith(".") for part in name.split("/")) or not path.is_file():
+        if any(part.startswith(".") for part in name.split("/")) or not (belongs(name) or _looks_meant(name)):
             continue
-        if belongs(name) or _looks_meant(name):
-            try:
-                found[name] = path.read_bytes()
-            except OSError as error:
-                raise WorldError(
-                    Text(f"无法读取 {path}：{error.strerror}", f"Cannot read {path}: {error.strerror}")
-                ) from error
+        try:
+            found[name] = path.read_bytes()
+        except OSError as error:
+            text = Text(f"无法读取 {path}：{error.strerror}", f"Cannot read {path}: {error.strerror}")
+            raise WorldError(text) from error
     return found
+
+
+def _candidates(folder: Path) -> Iterator[Path]:
+    """Files directly in the folder and anywhere in the folders of a city."""
+    yield from (path for path in folder.iterdir() if path.is_file())
+    for name in _FOLDERS:
+        yield from (path for path in (folder / name).rglob("*") if path.is_file())
 
 
 def _looks_meant(name: str) -> bool:
@@ -81,7 +87,7 @@ def stray_findings(files: Mapping[str, bytes]) -> list[Finding]:
     for name in sorted(files):
         if belongs(name):
             continue
-        hint = did_you_mean(name, known)
+        hint = did_you_mean(name.lower(), known)
         if name.startswith("geofences/"):
             hint = Text("围栏文件的后缀应为 .geojson", "Zone files end in .geojson")
         text = Text("这个文件不属于城市文件夹，不会被读取", "This file is not part of a city and is not read")

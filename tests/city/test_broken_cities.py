@@ -114,6 +114,7 @@ def test_a_slip_is_located(
         ("city.yaml", b"", "C014", "id"),
         ("city.yaml", "id: 河口".encode("gbk"), "E003", "UTF-8"),
         ("truck.csv", b"truck_id,axle_count\n", "C003", "城市文件夹"),
+        ("TRUCKS.CSV", b"truck_id,axle_count\n", "C003", "城市文件夹"),
         ("geofences/routes.json", b"{}", "C003", "城市文件夹"),
     ],
 )
