@@ -83,6 +83,7 @@ class LiveHub:
         self._revision = 0
         self._snapshot: TruckFrame | None = None
         self._news = asyncio.Event()
+        self._started = asyncio.Event()
 
     async def run(self) -> None:
         """Looks for news until `close`; a store that is away is counted and asked again."""
@@ -105,6 +106,7 @@ class LiveHub:
     def close(self) -> None:
         """Ends every stream; browsers will come back by themselves."""
         self.closed = True
+        self._started.set()
         self._announce()
 
     def samples(self) -> list[Sample]:
@@ -115,6 +117,7 @@ class LiveHub:
         """Everything after change `after` (None: from now on), then what happens; ends when the hub closes."""
         self.streams += 1
         try:
+            await self._started.wait()  # else "from now on" would be from the beginning
             cursor = self._head if after is None else after
             revision, counts = -1, b""
             yield format_sse_event(event="hello", data_str=f'{{"change_id":{self._head}}}', retry=2000)
@@ -148,6 +151,7 @@ class LiveHub:
     async def _start(self) -> None:
         self._head = await run_in_threadpool(self.desk.last_change_id)
         await self._count()
+        self._started.set()
 
     async def _count(self) -> None:
         counts = await run_in_threadpool(self.desk.counts)

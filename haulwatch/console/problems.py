@@ -14,6 +14,7 @@ from starlette.exceptions import HTTPException
 
 from haulwatch.domain.errors import AuthorError, DeviceError, WorldError
 from haulwatch.domain.live import Busy
+from haulwatch.domain.orders import BadCommand, Conflict, NotPermitted, Order, OrderError, UnknownOrder
 from haulwatch.domain.text import Text
 
 PROBLEM_JSON = "application/problem+json"
@@ -29,7 +30,7 @@ class ProblemBody(Struct, omit_defaults=True):
     text: Text
     code: str
     errors: list[dict[str, Any]] | UnsetType = UNSET
-    order: dict[str, Any] | UnsetType = UNSET
+    order: Order | UnsetType = UNSET
     accepted: int | UnsetType = UNSET
     duplicates: int | UnsetType = UNSET
 
@@ -61,14 +62,10 @@ class Problem(Exception):  # noqa: N818  # named after what it becomes: problem+
         )
 
 
-def not_found(what: Text) -> Problem:
-    """404 for a thing that is not there."""
-    return Problem(404, "not-found", Text(f"没有{what.zh}", f"no such {what.en}"))
-
-
 def install(app: FastAPI) -> None:
     """Every error of the app leaves as a problem; anything unforeseen stays a 500 and is logged by the server."""
     app.add_exception_handler(Problem, _problem)
+    app.add_exception_handler(OrderError, _order)
     app.add_exception_handler(WorldError, _world)
     app.add_exception_handler(DeviceError, _device)
     app.add_exception_handler(AuthorError, _author)
@@ -88,6 +85,24 @@ def _world(_request: Request, error: Exception) -> Response:
         return Problem(429, "busy", error.text, headers={"Retry-After": str(error.retry_after_s)}).response()
     headers = {"Retry-After": "5"} if error.retryable else {}
     return Problem(503, "unavailable", error.text, headers=headers).response()
+
+
+def _order(_request: Request, error: Exception) -> Response:
+    """What the order desk refused; a conflict brings the order as it is now."""
+    match error:
+        case UnknownOrder():
+            problem = Problem(404, "not-found", error.text)
+        case Conflict():
+            code = {"stale": "stale-version", "illegal": "illegal-command", "key_reused": "key-reused"}[error.code]
+            problem = Problem(409, code, error.text, order=error.order)
+        case NotPermitted():
+            problem = Problem(403, "not-permitted", error.text, order=error.order)
+        case BadCommand():
+            wrong = [{"field": name, "reason": text} for name, text in error.problems.items()]
+            problem = Problem(422, "bad-command", error.text, errors=wrong)
+        case _:
+            raise error
+    return problem.response()
 
 
 def _device(_request: Request, error: Exception) -> Response:

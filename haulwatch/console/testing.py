@@ -1,14 +1,19 @@
-"""Public building blocks for tests of the console: ports that a test can steer, a small city, breaches that read well."""
+"""Public building blocks for tests of the console: ports that a test can steer, a small city, readable breaches."""
 
 from __future__ import annotations
 
+import contextlib
+import socket
 import threading
-from collections.abc import Iterable, Sequence
+import time
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import msgspec
+from fastapi import FastAPI
 
 from haulwatch.console.ports import CityPicture
+from haulwatch.console.serving import console_server
 from haulwatch.domain.breaches import Breach, Condition, Evidence, LawNote
 from haulwatch.domain.instants import rfc3339
 from haulwatch.domain.live import Refused, SubmissionResult, TruckPosition
@@ -96,7 +101,9 @@ def small_city() -> CityPicture:
         stations=[Station(station_id="W-1", name="云溪治超站", lon=LON + 0.004, lat=LAT)],
         cameras=[Camera(camera_id="cam-07", name="环城路卡口", lon=LON - 0.004, lat=LAT)],
         squads=[Squad(squad_id="Q-1", name="云溪中队"), Squad(squad_id="Q-2", name="机动中队")],
-        runbooks={"overweight-wim": Text("引导至治超站复称，要求卸载。", "Lead it to the station, weigh again, unload.")},
+        runbooks={
+            "overweight-wim": Text("引导至治超站复称，要求卸载。", "Lead it to the station, weigh again, unload.")
+        },
     )
 
 
@@ -180,3 +187,20 @@ def suggestion() -> dict[str, Any]:
             }
         ],
     }
+
+
+@contextlib.contextmanager
+def served(app: FastAPI, port: int = 0) -> Iterator[str]:
+    """The app on a real port of this machine (0: any free one) for as long as the block runs; yields its address."""
+    listener = socket.create_server(("127.0.0.1", port))
+    server = console_server(app)
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
+    thread.start()
+    while not server.started and thread.is_alive():
+        time.sleep(0.01)
+    try:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join()
+        listener.close()

@@ -11,21 +11,10 @@ from msgspec import ValidationError
 
 from haulwatch.console.answers import JsonAnswer
 from haulwatch.console.ports import CityView
-from haulwatch.console.problems import Problem, not_found
+from haulwatch.console.problems import Problem
 from haulwatch.console.schemas import CommandBody, CountsAnswer, OrderAnswer, OrdersAnswer, answers, body_of
 from haulwatch.domain.breaches import Category, Severity
-from haulwatch.domain.orders import (
-    Actor,
-    BadCommand,
-    Conflict,
-    NotPermitted,
-    Order,
-    OrderDesk,
-    OrderFilter,
-    Role,
-    Stage,
-    UnknownOrder,
-)
+from haulwatch.domain.orders import Actor, OrderDesk, OrderFilter, Role, Stage
 from haulwatch.domain.text import Text
 
 ENTITY_TAG = re.compile(r'^(?:W/)?"(\d{1,9})"$')
@@ -92,19 +81,13 @@ def router(desk: OrderDesk, city: CityView, roles: frozenset[Role]) -> APIRouter
         except ValidationError as error:
             raise Problem(422, "invalid-request", Text(str(error), str(error))) from None
         actor = Actor(given_actor(asked.actor), roles)
-        try:
-            desk.command(
-                order_id, asked.command, expected_version=version, actor=actor, data=asked.data, idempotency_key=key
-            )
-        except (UnknownOrder, Conflict, NotPermitted, BadCommand) as error:
-            raise refusal(error) from error
+        desk.command(
+            order_id, asked.command, expected_version=version, actor=actor, data=asked.data, idempotency_key=key
+        )
         return detail_answer(order_id)
 
     def detail_answer(order_id: str) -> Response:
-        try:
-            detail = desk.get(order_id)
-        except UnknownOrder as error:
-            raise refusal(error) from error
+        detail = desk.get(order_id)
         answer = OrderAnswer(detail, city.runbooks.get(detail.order.rule_id))
         return JsonAnswer(answer, headers={"ETag": f'"{detail.order.version}"'})
 
@@ -140,24 +123,3 @@ def given_actor(name: str) -> str:
         text = Text(f"请填写操作人姓名（1–{MAX_ACTOR} 字）", f"Give the name of who acts (1-{MAX_ACTOR} characters)")
         raise Problem(422, "actor-required", text)
     return actor
-
-
-def refusal(error: UnknownOrder | Conflict | NotPermitted | BadCommand) -> Problem:
-    """What the desk refused, as an answer; a conflict brings the order as it is now."""
-    match error:
-        case UnknownOrder():
-            return not_found(Text("该工单", "order"))
-        case Conflict():
-            code = {"stale": "stale-version", "illegal": "illegal-command", "key_reused": "key-reused"}[error.code]
-            return Problem(409, code, error.text, order=builtins_of(error.order))
-        case NotPermitted():
-            return Problem(403, "not-permitted", error.text, order=builtins_of(error.order))
-        case BadCommand():
-            problems = [{"field": name, "reason": text} for name, text in error.problems.items()]
-            return Problem(422, "bad-command", error.text, errors=problems)
-
-
-def builtins_of(order: Order) -> dict[str, Any]:
-    """An order as JSON-ready values."""
-    value: dict[str, Any] = msgspec.to_builtins(order)
-    return value

@@ -116,15 +116,17 @@ export class TruckLayer {
 
   #labels(context) {
     const { count, rows, x, y } = this.#placed;
-    context.font = '600 11px "Noto Sans CJK SC", "Microsoft YaHei", sans-serif';
+    context.font = '600 11px Arial, "Liberation Sans", "Noto Sans CJK SC", "Microsoft YaHei", sans-serif';
     context.textAlign = "center";
     context.lineWidth = 3;
     context.strokeStyle = this.palette("map-halo");
     context.fillStyle = this.palette("map-label");
+    const picked = this.trucks.index.get(this.pickedId());
     for (let i = 0; i < count; i++) {
       const text = plate(this.trucks.ids[rows[i]]);
-      context.strokeText(text, x[i], y[i] + 20);
-      context.fillText(text, x[i], y[i] + 20);
+      const below = y[i] + (rows[i] === picked ? 28 : 20);
+      context.strokeText(text, x[i], below);
+      context.fillText(text, x[i], below);
     }
   }
 
