@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from json import JSONDecodeError
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from haulwatch.domain.errors import Finding
 from haulwatch.domain.text import Text
@@ -20,6 +21,7 @@ from haulwatch.domain.text import Text
 _DEGREE_SYSTEMS = re.compile(r"CRS84|\b4326\b|\b4490\b|CGCS2000$|WGS ?84$", re.IGNORECASE)
 _BLANK = re.compile(r"[ \t\n\r]*")
 _LONGEST_SNIPPET = 160
+T = TypeVar("T")
 
 
 class _RefusedError(Exception):
@@ -119,20 +121,53 @@ class Feature:
 def read_features(file: str, data: bytes) -> tuple[list[Feature], list[Finding]]:
     """The features of a FeatureCollection; a file that cannot be read gives one finding and no features."""
     try:
-        text = _decoded(data)
+        source = GeoFile(file, _decoded(data))
     except _RefusedError as refused:
-        hint = Text("用编辑器另存为 UTF-8", "Save the file as UTF-8")
-        return [], [Finding(file, refused.offset or 0, 0, refused.code, refused.text, hint=hint)]
-    source = GeoFile(file, text)
+        return [], [_undecodable(file, refused)]
     try:
-        features, members = _walk(source)
-        findings = _collection_findings(source, members)
+        features, members = _guarded(_Walk(source).document, source)
+        if members.get("type") != "FeatureCollection" or not isinstance(members.get("features"), list):
+            raise _not_a_collection(members)
+        findings = check_reference_system(source, members)
     except _RefusedError as refused:
         return [], [source.finding(refused.code, refused.text, refused.offset, hint=refused.hint)]
     if not features and not findings:
         hint = Text("不再需要的文件请删除", "Delete a file that is no longer needed")
         findings.append(source.finding("Z004", Text("没有任何要素", "There are no features"), hint=hint))
     return features, findings
+
+
+def read_any(file: str, data: bytes) -> tuple[GeoFile, Any] | Finding:
+    """A file of any GeoJSON object as text and value, or why it cannot be read."""
+    try:
+        source = GeoFile(file, _decoded(data))
+    except _RefusedError as refused:
+        return _undecodable(file, refused)
+    try:
+        return source, _guarded(lambda: _DECODER.decode(source.text), source)
+    except _RefusedError as refused:
+        return source.finding(refused.code, refused.text, refused.offset, hint=refused.hint)
+
+
+def check_reference_system(source: GeoFile, members: dict[str, Any]) -> list[Finding]:
+    """Z005 where the outermost object names a reference system that is not longitude and latitude."""
+    crs = members.get("crs")
+    if crs is None:
+        return []
+    properties = crs.get("properties") if isinstance(crs, dict) else None
+    name = str(properties.get("name")) if isinstance(properties, dict) else str(crs)
+    if _DEGREE_SYSTEMS.search(name):
+        return []
+    hint = Text(
+        "用 GIS 软件导出为经纬度 (EPSG:4326 或 4490)", "Export it in longitude and latitude (EPSG:4326 or 4490)"
+    )
+    text = Text(f"不支持的坐标参考系 {name}", f"Unsupported reference system {name}")
+    return [source.finding("Z005", text, source.text.find('"crs"'), width=5, hint=hint)]
+
+
+def _undecodable(file: str, refused: _RefusedError) -> Finding:
+    hint = Text("用编辑器另存为 UTF-8", "Save the file as UTF-8")
+    return Finding(file, refused.offset or 0, 0, refused.code, refused.text, hint=hint)
 
 
 def _decoded(data: bytes) -> str:
@@ -159,10 +194,10 @@ def _constant(name: str) -> float:
 _DECODER = json.JSONDecoder(object_pairs_hook=_Members, parse_constant=_constant)
 
 
-def _walk(source: GeoFile) -> tuple[list[Feature], dict[str, Any]]:
-    """The features and the other members of the outermost object."""
+def _guarded(parse: Callable[[], T], source: GeoFile) -> T:
+    """What `parse` returns; `_RefusedError` for all that the decoder may raise."""
     try:
-        return _Walk(source).document()
+        return parse()
     except JSONDecodeError as error:
         text = Text(f"JSON 语法错误：{_syntax_zh(error.msg)}", f"JSON syntax: {error.msg}")
         raise _RefusedError("Z002", text, min(error.pos, max(len(source.text) - 1, 0))) from None
@@ -258,23 +293,6 @@ class _Walk:
         self._blank()
         if self._at < len(self._text):
             raise JSONDecodeError("Extra data", self._text, self._at)
-
-
-def _collection_findings(source: GeoFile, members: dict[str, Any]) -> list[Finding]:
-    if members.get("type") != "FeatureCollection" or not isinstance(members.get("features"), list):
-        raise _not_a_collection(members)
-    crs = members.get("crs")
-    if crs is None:
-        return []
-    properties = crs.get("properties") if isinstance(crs, dict) else None
-    name = str(properties.get("name")) if isinstance(properties, dict) else str(crs)
-    if _DEGREE_SYSTEMS.search(name):
-        return []
-    hint = Text(
-        "用 GIS 软件导出为经纬度 (EPSG:4326 或 4490)", "Export it in longitude and latitude (EPSG:4326 or 4490)"
-    )
-    text = Text(f"不支持的坐标参考系 {name}", f"Unsupported reference system {name}")
-    return [source.finding("Z005", text, source.text.find('"crs"'), width=5, hint=hint)]
 
 
 def _not_a_collection(value: Any) -> _RefusedError:

@@ -140,6 +140,13 @@ def test_byte_order_marks_and_windows_line_ends_change_nothing() -> None:
     assert load_zones([("a.geojson", b"\xef\xbb\xbf" + data.replace(b"\n", b"\r\n"))], "wgs84") == expected
 
 
+def test_the_example_of_the_guide_is_right() -> None:
+    example = Path(__file__).parents[2] / "geofences" / "data" / "example.geojson"
+    zones, findings = load_zones([("example.geojson", example.read_bytes())], "wgs84")
+    assert findings == []
+    assert {zone.outline.geom_type for zone in zones} == {"Polygon", "MultiPolygon", "LineString", "Point"}
+
+
 # --- broken files -----------------------------------------------------------------------------------------------------
 
 POINT = {"type": "Point", "coordinates": [120.0, 30.0]}
@@ -347,7 +354,8 @@ def test_any_bytes_are_findings(data: bytes) -> None:
 
 
 def test_the_guide_explains_every_code() -> None:
-    sources = Path(__file__).parents[2] / "geofences"
-    used = {code for path in sources.glob("*.py") for code in re.findall(r'"(Z\d{3})"', path.read_text())}
+    root = Path(__file__).parents[2]
+    sources = [*(root / "geofences").glob("*.py"), root / "haulwatch" / "cli" / "zones.py"]
+    used = {code for path in sources for code in re.findall(r'"(Z\d{3})"', path.read_text())}
     explained = set(re.findall(r"^\| (Z\d{3}) \|", DOCUMENT.read_text(), re.MULTILINE))
     assert used == explained

@@ -283,12 +283,13 @@ def test_a_new_city_that_removes_moves_or_renames_a_zone_says_nothing_of_trucks_
     assert m.view.construction_site == ("S",)
     as_parking = zone("S", SITE.geometry, "parking")
     assert run(tracker(as_parking), stay[3:5], m) == []
-    assert (m.view.construction_site, m.view.parking) == ((), ("S",))
+    assert not m.view.construction_site
+    assert m.view.parking == ("S",)
     elsewhere = zone("S", box_m(LON + 0.1, LAT, 300, 300))
     assert run(tracker(elsewhere), stay[5:7], m) == []
-    assert m.view.ids == ()
+    assert not m.view.ids
     assert run(tracker(SITE), stay[7:8], m) == []
-    assert m.view.ids == ("S",)
+    assert list(m.view.ids) == ["S"]
     assert run(tracker(zone("other", elsewhere.geometry)), stay[8:], m) == []
     assert (m.view.ids, m.since) == ((), {})
 
