@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from embedded import Running
 
 from haulwatch.cli.main import main
+from tests.e2e.embedded import Running
 
 BATCH_LINES = 400
 KILLS = 30
@@ -21,14 +21,14 @@ KILLS = 30
 
 @pytest.fixture(scope="module")
 def town(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A small synthetic city and an hour and a half of its noisy traffic."""
+    """A small synthetic city and four hours of its noisy traffic."""
     folder = tmp_path_factory.mktemp("town")
     code = main(
         [
             "synth",
             *("--city-out", str(folder / "city"), "--events-out", str(folder / "events.ndjson")),
             *("--truth-out", str(folder / "truth.ndjson")),
-            *("--trucks", "60", "--hours", "1.5", "--seed", "20260501", "--noise", "high"),
+            *("--trucks", "100", "--hours", "4", "--seed", "20260501", "--noise", "high"),
         ]
     )
     assert code == 0

@@ -1,0 +1,266 @@
+"""A dispatcher at work in a real browser: an order appears, says why, is filed or rejected, in both languages."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, Request, expect, sync_playwright
+
+from haulwatch.console.app import ConsoleSettings, create_app
+from haulwatch.console.live import LiveSettings
+from haulwatch.console.testing import SteeredFeed, SteeredIntake, overweight, served, small_city, truck
+from haulwatch.dispatch.database import sqlite_url
+from haulwatch.dispatch.store import OrderStore, open_store
+from haulwatch.domain.orders import ROLES, Actor, Order
+
+pytestmark = pytest.mark.browser
+
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
+QUICK = LiveSettings(orders_poll_s=0.05, trucks_poll_s=0.2, heartbeat_s=1)
+PLATE, SHOWN_PLATE = "浙E12345", "浙E·12345"
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    path = os.environ.get("HAULWATCH_CHROMIUM") or shutil.which("chromium")
+    if path is None:
+        reason = "no Chromium: neither on PATH nor in HAULWATCH_CHROMIUM"
+        if os.environ.get("CI") == "true":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        yield running
+        running.close()
+
+
+@dataclass
+class Desk:
+    """The console in a browser, and what stands behind it."""
+
+    page: Page
+    context: BrowserContext
+    store: OrderStore
+    feed: SteeredFeed
+    url: str
+    requests: list[str] = field(default_factory=list)
+    complaints: list[str] = field(default_factory=list)
+    made: int = 0
+
+    def watch(self, page: Page) -> None:
+        """Notes every request and every complaint of the browser."""
+        page.on("console", lambda m: self.complaints.append(m.text) if m.type in ("error", "warning") else None)
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+
+    def happens(self, **changes: Any) -> Order:
+        """An overweight truck is found just now."""
+        self.made += 1
+        breach = overweight(f"b{self.made}", time.time_ns() // 1_000_000, changes.pop("truck_id", PLATE), **changes)
+        return self.store.get(self.store.intake([breach]).opened[0]).order
+
+    def stage(self, order: Order) -> str:
+        """The stage of an order in the store."""
+        return self.store.get(order.order_id).order.stage
+
+    def open(self, path: str = "/") -> None:
+        """Opens the console and waits until it is live."""
+        self.page.goto(self.url + path)
+        expect(self.page.locator(".connection")).to_contain_text("实时")
+
+
+@pytest.fixture
+def desk(browser: Browser, tmp_path: Path) -> Iterator[Desk]:
+    store = open_store(sqlite_url(tmp_path))
+    feed = SteeredFeed()
+    feed.put(
+        truck(PLATE, time.time_ns() // 1_000_000, load="full", heading_deg=90.0), truck("浙E00001", 0, silent=True)
+    )
+    app = create_app(store, feed, SteeredIntake(), small_city(), settings=ConsoleSettings(live=QUICK))
+    with served(app) as url:
+        context = browser.new_context(viewport={"width": 1600, "height": 900}, locale="zh-CN")
+        context.set_default_timeout(8000)
+        page = context.new_page()
+        found = Desk(page, context, store, feed, url)
+        context.on("request", lambda request: note(found, request))
+        found.watch(page)
+        yield found
+        context.close()
+    store.close()
+    assert [address for address in found.requests if not address.startswith(url)] == []
+    assert found.complaints == []
+
+
+def note(desk: Desk, request: Request) -> None:
+    desk.requests.append(request.url)
+
+
+def test_an_order_appears_live_behind_a_pill_and_explains_itself(desk: Desk) -> None:
+    page = desk.page
+    desk.open()
+    expect(page.locator("hw-list")).to_contain_text("没有待处理的工单")
+    order = desk.happens()
+    page.get_by_role("button", name="1 条新工单").click()
+    page.get_by_role("link", name="超限超载").click()
+    expect(page).to_have_url(f"{desk.url}/orders/{order.order_id}")
+    detail = page.locator("hw-detail")
+    for text in (SHOWN_PLATE, "待研判", "较大", "云溪区", "四轴车称重 40,000 kg"):
+        expect(detail).to_contain_text(text)
+    row = detail.locator(".conditions tbody tr").first
+    expect(row.locator("td").nth(0)).to_have_text("总质量")
+    expect(row.locator("td").nth(1)).to_have_text("40,000 kg")
+    expect(row.locator("td").nth(2)).to_have_text("> 31,000 kg")
+    expect(detail.locator(".record")).to_contain_text("称重")
+    expect(detail.locator(".law")).to_contain_text("建议罚款 840 元")
+    expect(detail.locator(".law")).to_contain_text("2020-05-15 版")
+    expect(detail.locator(".law")).to_contain_text("由执法人员决定")
+    expect(detail.locator(".runbook")).to_contain_text("复称")
+    expect(detail.locator("svg.speed")).to_be_visible()
+    expect(detail.locator(".history li")).to_have_count(1)
+
+
+def test_an_order_is_filed_and_another_rejected_with_a_reason(desk: Desk) -> None:
+    page = desk.page
+    first, second = desk.happens(), desk.happens(truck_id="浙E99999")
+    desk.open(f"/orders/{first.order_id}")
+    page.get_by_role("button", name="立案", exact=True).click()
+    page.get_by_role("dialog").get_by_label("操作人").fill("张三")
+    page.get_by_role("dialog").get_by_role("button", name="立案", exact=True).click()
+    expect(page.locator("hw-detail .chip.stage")).to_have_text("已立案")
+    expect(page.locator("hw-detail .history")).to_contain_text("张三 立案")
+    assert desk.stage(first) == "filed"
+
+    page.locator(f'a[href="/orders/{second.order_id}"]').click()
+    page.get_by_role("button", name="不予立案").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_role("button", name="不予立案").click()  # without a reason the browser holds the form back
+    expect(dialog).to_be_visible()
+    assert desk.stage(second) == "new"
+    dialog.get_by_label("原因").select_option(label="其他")
+    dialog.get_by_label("说明").fill("车牌看不清")
+    dialog.get_by_role("button", name="不予立案").click()
+    expect(page.locator("hw-detail .chip.stage")).to_have_text("不予立案")
+    expect(page.locator("hw-detail .history")).to_contain_text("车牌看不清")
+    assert desk.stage(second) == "rejected"
+
+
+def test_keys_alone_are_enough(desk: Desk) -> None:
+    page = desk.page
+    older, newer = desk.happens(), desk.happens(truck_id="浙E99999")
+    desk.open()
+    page.get_by_label("操作人").fill("张三")
+    page.get_by_label("操作人").blur()
+    page.keyboard.press("j")
+    expect(page.locator("#detail-title")).to_be_visible()
+    page.keyboard.press("j")
+    expect(page.locator("hw-detail .number")).to_have_text(older.order_id)
+    page.keyboard.press("k")
+    expect(page.locator("hw-detail .number")).to_have_text(newer.order_id)
+    page.keyboard.press("a")
+    expect(page.locator("hw-detail .chip.stage")).to_have_text("已立案")
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog")).to_contain_text("下一张工单")
+    page.keyboard.press("Escape")
+    page.keyboard.press("Escape")
+    expect(page).to_have_url(f"{desk.url}/")
+
+
+def test_what_another_dispatcher_did_is_seen_and_a_stale_command_says_so(desk: Desk) -> None:
+    page = desk.page
+    order = desk.happens()
+    desk.open(f"/orders/{order.order_id}")
+    page.get_by_label("操作人").fill("张三")
+    page.get_by_label("操作人").blur()
+    page.route("**/api/v1/orders/*", lambda route: route.abort())  # this screen falls behind
+    other = Actor("李四", frozenset(ROLES))
+    desk.store.command(order.order_id, "file", expected_version=1, actor=other)
+    expect(page.locator("hw-list .chip.stage")).to_have_text("已立案")
+    page.get_by_role("button", name="立案", exact=True).click()
+    expect(page.get_by_role("status").filter(has_text="已是第 2 版")).to_be_visible()
+    page.unroute("**/api/v1/orders/*")
+    desk.store.command(order.order_id, "dispatch", expected_version=2, actor=other, data={"squad_id": "Q-1"})
+    expect(page.locator("hw-detail .chip.stage")).to_have_text("已派遣")
+    expect(page.locator("hw-detail .facts")).to_contain_text("云溪中队")
+    desk.complaints[:] = [text for text in desk.complaints if "ERR_FAILED" not in text and "409" not in text]
+
+
+def test_the_language_is_switched_and_remembered(desk: Desk) -> None:
+    page = desk.page
+    order = desk.happens(late=True)
+    desk.open(f"/orders/{order.order_id}")
+    page.get_by_role("button", name="English").click()
+    for text in ("Overweight", "Why it fired", "New", "Major", "Late", "gross mass", "decided by an officer"):
+        expect(page.locator("hw-detail")).to_contain_text(text)
+    page.reload()
+    expect(page.locator(".topbar")).to_contain_text("Muck-truck work orders")
+    expect(page.locator("html")).to_have_attribute("lang", "en")
+    page.get_by_role("button", name="中文").click()
+    expect(page.locator("hw-detail")).to_contain_text("为什么触发")
+
+
+def test_two_tabs_share_one_stream_and_both_stay_live(desk: Desk) -> None:
+    desk.open()
+    second = desk.context.new_page()
+    desk.watch(second)
+    second.goto(desk.url)
+    expect(second.locator(".connection")).to_contain_text("2 辆车")
+    desk.happens()
+    for page in (desk.page, second):
+        expect(page.get_by_role("button", name="1 条新工单")).to_be_visible()
+    assert sum("/api/v1/live" in address for address in desk.requests) <= 1
+
+
+def test_trucks_move_and_can_be_asked(desk: Desk) -> None:
+    page = desk.page
+    desk.open()
+    legend = page.locator(".legend")
+    expect(legend.locator("p", has_text="满载")).to_contain_text("1")
+    expect(legend.locator("p", has_text="失联")).to_contain_text("1")
+    box = page.locator("hw-map .canvas").bounding_box()
+    assert box is not None
+    expect(page.locator(".ol-layer").first).to_be_attached()
+    page.get_by_role("button", name="全市").click()
+    page.wait_for_function("document.querySelectorAll('.ol-layer').length > 0")
+    for _ in range(40):  # the map still glides to the city
+        page.mouse.move(box["x"] + box["width"] / 2 + 105, box["y"] + box["height"] / 2)
+        page.mouse.move(box["x"] + box["width"] / 2 + 106, box["y"] + box["height"] / 2)
+        if page.locator(".tip").count():
+            break
+        page.wait_for_timeout(50)
+    expect(page.locator(".tip")).to_contain_text(SHOWN_PLATE)
+    expect(page.locator(".tip")).to_contain_text("36 km/h")
+    desk.feed.put(truck(PLATE, time.time_ns() // 1_000_000, load="empty"))
+    expect(legend.locator("p", has_text="空车")).to_contain_text("1")
+
+
+def test_an_unknown_order_and_a_lost_server_are_said_plainly(desk: Desk) -> None:
+    page = desk.page
+    desk.page.goto(f"{desk.url}/orders/HW-0")
+    expect(page.locator("hw-detail")).to_contain_text("没有工单 HW-0")
+    page.route("**/api/v1/orders?*", lambda route: route.abort())
+    page.get_by_role("button", name="全部", exact=True).click()
+    expect(page.locator("hw-list")).to_contain_text("工单列表读取失败")
+    page.unroute("**/api/v1/orders?*")
+    page.get_by_role("button", name="重试").click()
+    expect(page.locator("hw-list")).to_contain_text("这里没有工单")
+    desk.complaints[:] = [text for text in desk.complaints if "404" not in text and "ERR_FAILED" not in text]
+
+
+@pytest.mark.parametrize("width", [390, 820])
+def test_a_narrow_screen_shows_one_thing_at_a_time_and_never_scrolls_sideways(desk: Desk, width: int) -> None:
+    page = desk.page
+    desk.happens()
+    page.set_viewport_size({"width": width, "height": 844})
+    desk.open()
+    page.get_by_role("link", name="超限超载").click()
+    expect(page.get_by_role("button", name="立案", exact=True)).to_be_in_viewport()
+    page.get_by_role("button", name="地图", exact=True).click()
+    expect(page.locator("hw-map")).to_be_in_viewport()
+    expect(page.locator("hw-detail")).to_be_hidden()
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
