@@ -25,8 +25,8 @@ _TOKEN = re.compile(
     r"""(?P<text>"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')
     |(?P<param>\$\w*)
     |(?P<wide>[＀-￯“”‘’、。【】　])
-    |(?P<duration>(?<![\w.])(?:\d+(?:\.\d+)?(?:ms|[smhd]))+(?!\w))
-    |(?P<unit>(?<![\w.])\d+(?:\.\d+)?(?P<suffix>[A-Za-z%][A-Za-z/]*))
+    |(?P<duration>(?<![\w.])(?:[0-9]+(?:\.[0-9]+)?(?:ms|[smhd]))+(?!\w))
+    |(?P<unit>(?<![\w.])[0-9]+(?:\.[0-9]+)?(?P<suffix>[A-Za-z%][A-Za-z/]*))
     |(?P<foreign>&&|\|\||<>|!(?!=)|(?<![=<>!])=(?!=)|\#|\b(?:AND|OR|NOT|IN|And|Or|Not)\b)
     """,
     re.VERBOSE,
@@ -149,7 +149,7 @@ class _Lexer:
 
     def _unit(self, match: re.Match[str]) -> str:
         word, suffix = match.group(), match["suffix"]
-        if suffix.lower() in ("e",) or re.fullmatch(r"\d+(?:\.\d+)?[eE]\d*", word):
+        if suffix.lower() in ("e",) or re.fullmatch(r"[0-9]+(?:\.[0-9]+)?[eE][0-9]*", word):
             return word
         self.hopeless = True
         hint = Text(

@@ -21,14 +21,14 @@ from rules.yaml_source import Source, ascii_of, full_width, to_ascii
 T = TypeVar("T")
 
 SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|[smhd]))+")
-_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|[smhd])")
-_NUMBER = re.compile(r"[-+]?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][-+]?\d+)?")
+DURATION = re.compile(r"(?:[0-9]+(?:\.[0-9]+)?(?:ms|[smhd]))+")
+_PART = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|[smhd])")
+_NUMBER = re.compile(r"[-+]?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?")
 _OCTAL = re.compile(r"[-+]?0[0-7_]+|0o[0-7]+")
-_BASE_60 = re.compile(r"[-+]?\d+(?::[0-5]?\d)+(?:\.\d*)?")
+_BASE_60 = re.compile(r"[-+]?[0-9]+(?::[0-5]?[0-9])+(?:\.[0-9]*)?")
 _SWITCH_WORD = re.compile(r"(?:y|n|yes|no|on|off)", re.IGNORECASE)
-_HOURS = re.compile(r"(\d{1,2}):(\d{2})-(\d{1,2}):(\d{2})")
-_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
+_HOURS = re.compile(r"([0-9]{1,2}):([0-9]{2})-([0-9]{1,2}):([0-9]{2})")
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 RULE_ID = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*")
 REFERENCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]*")
 
@@ -79,7 +79,10 @@ class Reader:
         for key, value in merged(node):
             if key.value in names or open_keys:
                 entries.setdefault(key.value, Entry(key, value))
-            elif not self._full_width_in(key):
+            elif self._full_width_in(key):
+                # A full-width colon makes key and value one word: nothing more can be said of this mapping.
+                return None
+            else:
                 hint = suggestion(key.value, names)
                 self.error(
                     key, "E010", f'{what.zh}中有未知的键 "{key.value}"', f'unknown key "{key.value}" in {what.en}', hint

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from typing import Literal
 
 from haulwatch.domain.text import Text
 from rules import schema
@@ -74,6 +75,7 @@ class Unknown:
     zh: str
     en: str
     hint: Text | None = None
+    at: Literal["whole", "owner", "attribute"] = "whole"
 
 
 def bare(names: Names, word: str, text: str) -> Name | Const | Unknown:
@@ -126,7 +128,7 @@ def dotted(names: Names, owner: str, attribute: str, text: str) -> Name | Unknow
         if scope == owner:
             return _scoped(names, scope, attribute, text)
     hint = suggestion(owner, [*_DOTTED, *names.steps])
-    return Unknown("E012", f'未知名称 "{owner}"', f'unknown name "{owner}"', hint)
+    return Unknown("E012", f'未知名称 "{owner}"', f'unknown name "{owner}"', hint, "owner")
 
 
 def _scoped(names: Names, scope: Scope, attribute: str, text: str) -> Name | Unknown:
@@ -141,7 +143,8 @@ def _scoped(names: Names, scope: Scope, attribute: str, text: str) -> Name | Unk
 
 def _unknown_attribute(attribute: str, fields: dict[str, Type], where: Text) -> Unknown:
     hint = suggestion(attribute, fields, zh="可用字段", en="available fields")
-    return Unknown("E012", f'未知字段 "{attribute}"（{where.zh}）', f'unknown field "{attribute}" ({where.en})', hint)
+    zh, en = f'未知字段 "{attribute}"（{where.zh}）', f'unknown field "{attribute}" ({where.en})'
+    return Unknown("E012", zh, en, hint, "attribute")
 
 
 def point(names: Names, word: str, text: str) -> Name | Unknown:

@@ -304,11 +304,11 @@ class _Checker:
             self.tell(node, "E031", "只能写一个点", "only one dot is allowed")
             return None
         found = scopes.dotted(self.names, node.value.id, node.attr, self.parsed.segment(node))
-        if isinstance(found, Unknown) and found.code == "E012" and f'"{node.attr}"' in found.zh:
+        if isinstance(found, Unknown) and found.at == "attribute":
             width = len(node.attr)
             self._tell(self.parsed.end(node) - width, width, found.code, found.zh, found.en, found.hint)
             return None
-        return self._told(node, found)
+        return self._told(node.value if isinstance(found, Unknown) and found.at == "owner" else node, found)
 
     def _told(self, node: ast.expr, found: Name | Const | Unknown) -> Name | Const | None:
         if isinstance(found, Unknown):

@@ -179,6 +179,9 @@ def _report_syntax(source: Source, error: yaml.YAMLError, report: Report) -> Non
     if "could not find expected ':'" in problem or "mapping values are not allowed" in problem:
         hint = Text("含有冒号或引号的值要用引号括起来", "quote a value that contains a colon or quotes")
     spot = source.at(mark.line + 1, mark.column + 1)
+    if mark.line >= len(source.lines):
+        # Something is open when the file ends.
+        spot = source.at(len(source.lines), len(source.lines[-1]) + 1)
     report.error(spot, "E001", f"YAML 写法错误：{problem}", f"YAML syntax error: {problem}", hint)
 
 
