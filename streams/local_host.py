@@ -103,6 +103,11 @@ class LocalHost:
         self._thread.join()
         self._log.close()
 
+    @property
+    def stopped(self) -> bool:
+        """Whether it has been told to stop, or has failed."""
+        return self._stopping or self.failure is not None
+
     def check(self) -> None:
         """Raises WorldError when the host no longer takes events."""
         if self.failure is not None:
@@ -220,7 +225,7 @@ class LocalHost:
         return good, bad
 
     def _enqueue(self, events: list[Event], dead: list[DeadLetter]) -> Future[int]:
-        if self.failure is not None or self._stopping:
+        if self.stopped:
             raise WorldError(Text("系统正在停止", "the system is stopping"), retryable=True)
         count = len(events) + len(dead)
         with self._queue_lock:
@@ -244,12 +249,13 @@ class LocalHost:
                     self._checkpoint()
                 self.trucks.update_at_most_every_second(self._processor.trucks())
             self._checkpoint()
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - re-raised below unless it is the disk's
             # Whatever it was, nothing may be answered as durable any more; the log and a restart put it right.
-            self.failure = error
-            self._refuse(batch, error)
-            self._on_failure(error)
-            raise
+            self.failure = _readable(error)
+            self._refuse(batch, self.failure)
+            self._on_failure(self.failure)
+            if not isinstance(self.failure, WorldError):
+                raise
 
     def _next_batch(self) -> list[Submission]:
         batch: list[Submission] = []
@@ -293,11 +299,9 @@ class LocalHost:
                 assert offset is not None
                 logged.append((offset, tick))
             self._log.commit()
-        except sqlite3.Error as error:
+        except sqlite3.Error:
             self._log.rollback()
-            raise WorldError(
-                Text(f"写不了事件日志：{error}", f"cannot write the event log: {error}"), retryable=True
-            ) from error
+            raise
         for submission, new in zip(batch, fresh, strict=True):
             self.counters["events"] += new
             self.counters["duplicates"] += len(submission.events) - new
@@ -359,3 +363,10 @@ class LocalHost:
         for submission in waiting:
             if not submission.answer.done():
                 submission.answer.set_exception(refusal)
+
+
+def _readable(error: BaseException) -> BaseException:
+    """A disk that fails is the world's fault and a sentence; anything else is a bug and stays what it is."""
+    if isinstance(error, sqlite3.Error):
+        return WorldError(Text(f"写不了事件日志：{error}", f"cannot write the event log: {error}"), retryable=True)
+    return error

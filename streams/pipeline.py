@@ -34,6 +34,8 @@ def apply_event(runtime: CityRuntime, state: TruckState, event: Pending, at_ms: 
 
 def _position(runtime: CityRuntime, state: TruckState, truck: Truck, event: Position, at_ms: int) -> list[DerivedEvent]:
     derived: list[DerivedEvent] = []
+    if state.silent and state.trip is not None:
+        state.trip.dark_s += (at_ms - state.heard_ms) / 1000
     state.heard_ms = at_ms
     state.silent = False
     if event.ignition is not None:
