@@ -16,10 +16,11 @@ from haulwatch.domain.events import Observation
 from haulwatch.domain.instants import FOREVER_MS
 from haulwatch.domain.registry import Truck
 from haulwatch.domain.trucks import Applied, TruckState
+from rules.compiling import CompiledBook, Scan
 from rules.matching.counts import CountMatcher, SingleMatcher
 from rules.matching.firing import Gate
 from rules.matching.holds import HoldMatcher
-from rules.matching.program import Counters, Detection, Matcher, Moment, Program, Scan
+from rules.matching.moments import Counters, Detection, Matcher, Moment
 from rules.matching.sequences import SequenceMatcher
 from rules.model import CountMatch, OnMatch, WhileMatch
 
@@ -45,34 +46,35 @@ class Feed:
 class Engine:
     """Runs a compiled book; everything it remembers of a truck is in `TruckState.rules` and `rule_deadline_ms`."""
 
-    def __init__(self, compiled: Program, timezone: ZoneInfo) -> None:
+    def __init__(self, compiled: CompiledBook, timezone: ZoneInfo) -> None:
         self.counters = Counters()
-        self._program = compiled
+        self._compiled = compiled
         self._gate = Gate(compiled, timezone, self.counters)
         self._matchers: list[Matcher] = [self._matcher(index) for index in range(len(compiled.rules))]
-        self._index = {rule.rule_id: index for index, rule in enumerate(compiled.rules)}
-        self._places = [(t.rule_index, 0 if t.role != "step" else t.step, t.role) for t in compiled.triggers]
+        self._rule_ids = [rule.rule_id for rule in compiled.rules]
+        self._index = {rule_id: index for index, rule_id in enumerate(self._rule_ids)}
+        self._triggers = [(trigger.rule_index, trigger.role) for trigger in compiled.triggers]
         self._feeds = {kind: self._feed(kind) for kind in get_args(Observation) + get_args(DerivedEvent)}
 
     def _matcher(self, index: int) -> Matcher:
-        match = self._program.rules[index].match
+        match = self._compiled.rules[index].match
         if isinstance(match, OnMatch):
-            return SingleMatcher(self._program, self._gate, index, match)
+            return SingleMatcher(self._compiled, self._gate, index, match)
         if isinstance(match, CountMatch):
-            return CountMatcher(self._program, self._gate, index, match)
+            return CountMatcher(self._compiled, self._gate, index, match)
         if isinstance(match, WhileMatch):
-            return HoldMatcher(self._program, self._gate, index, match)
-        return SequenceMatcher(self._program, self._gate, self.counters, index, match)
+            return HoldMatcher(self._compiled, self._gate, index, match)
+        return SequenceMatcher(self._compiled, self._gate, self.counters, index, match)
 
     def _feed(self, event_type: type[Applied]) -> Feed:
         kind = str(event_type.__struct_config__.tag)
-        feed = Feed(self._program.scan.get(kind))
+        feed = Feed(self._compiled.scan.get(kind))
         for index, matcher in enumerate(self._matchers):
             if isinstance(matcher, HoldMatcher) and matcher.observes(event_type):
                 feed.holds.append(index)
             elif isinstance(matcher, SequenceMatcher):
                 feed.heads += [(matcher, step) for step in matcher.heads_of(kind)]
-                if matcher.tests(kind):
+                if matcher.awaits(kind):
                     feed.waiting.append(index)
         return feed
 
@@ -122,18 +124,18 @@ class Engine:
             self._set_deadline(state)
         return found
 
-    def drop_changed(self, state: TruckState, previous: Program) -> int:
+    def drop_changed(self, state: TruckState, previous: CompiledBook) -> int:
         """On activation of this book: memory of rules whose match is the same stays, the rest goes.
 
         Returns how many rules lost something. A rule that begins with an absence and is new in force starts blind.
         """
         before = {rule.rule_id: rule.match_hash for rule in previous.rules}
-        same = {rule.rule_id for rule in self._program.rules if before.get(rule.rule_id) == rule.match_hash}
+        same = {rule.rule_id for rule in self._compiled.rules if before.get(rule.rule_id) == rule.match_hash}
         lost = [rule_id for rule_id in state.rules if rule_id not in same]
         for rule_id in lost:
             del state.rules[rule_id]
             self.counters.memories_dropped[rule_id] += 1
-        for rule, matcher in zip(self._program.rules, self._matchers, strict=True):
+        for rule, matcher in zip(self._compiled.rules, self._matchers, strict=True):
             if rule.rule_id not in same and isinstance(matcher, SequenceMatcher):
                 matcher.start_blind(state)
         self._set_deadline(state)
@@ -152,16 +154,13 @@ class Engine:
 
     def _match(self, moment: Moment, feed: Feed, hits: list[int] | None, found: list[Detection]) -> None:
         """Shows the event to the rules it concerns, in order of their indexes."""
-        work: dict[int, list[int]] = {}
+        concerned = dict.fromkeys((i for i in feed.waiting if self._rule_ids[i] in moment.state.rules), False)
         for hit in hits or ():
-            index, step, role = self._places[hit]
+            index, role = self._triggers[hit]
             if role not in ("while", "head"):
-                work.setdefault(index, []).append(step)
-        for index in feed.waiting:
-            if self._program.rules[index].rule_id in moment.state.rules:
-                work.setdefault(index, [])
-        for index in sorted(work):
-            detection = self._matchers[index].advance(moment, work[index])
+                concerned[index] = True
+        for index in sorted(concerned):
+            detection = self._matchers[index].advance(moment, concerned[index])
             if detection is not None:
                 found.append(detection)
         for matcher, step in feed.heads:
@@ -169,10 +168,10 @@ class Engine:
 
     def _observe(self, moment: Moment, feed: Feed, hits: list[int] | None, found: list[Detection]) -> None:
         """Shows the event to `while` conditions: those that hold, and those that held until now."""
-        holding = {self._places[hit][0] for hit in hits or () if self._places[hit][2] == "while"}
+        holding = {index for index, role in map(self._triggers.__getitem__, hits or ()) if role == "while"}
         for index in feed.holds:
-            if index in holding or self._program.rules[index].rule_id in moment.state.rules:
-                detection = self._matchers[index].advance(moment, (0,) if index in holding else ())
+            if index in holding or self._rule_ids[index] in moment.state.rules:
+                detection = self._matchers[index].advance(moment, index in holding)
                 if detection is not None:
                     found.append(detection)
 

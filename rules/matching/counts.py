@@ -2,31 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from haulwatch.domain.breaches import Condition
 from haulwatch.domain.instants import FOREVER_MS
-from haulwatch.domain.trucks import Applied, Capture, RuleMemory
+from haulwatch.domain.trucks import Capture, RuleMemory
+from rules.compiling import CompiledBook
 from rules.matching.firing import Gate
-from rules.matching.program import Detection, Moment, Program, Slot, forget_if_empty, memory_of
+from rules.matching.moments import Detection, Moment, capture_of, forget_if_empty, memory_of, within_condition
 from rules.model import CountMatch, OnMatch, Rule
 
 
 class SingleMatcher:
     """Fires on each event; remembers nothing."""
 
-    def __init__(self, program: Program, gate: Gate, index: int, match: OnMatch) -> None:
-        self._program = program
+    def __init__(self, compiled: CompiledBook, gate: Gate, index: int, match: OnMatch) -> None:
+        self._compiled = compiled
         self._gate = gate
         self._index = index
         self._match = match
-        self._rule: Rule = program.rules[index]
+        self._rule: Rule = compiled.rules[index]
 
-    def advance(self, moment: Moment, hits: Sequence[int]) -> Detection | None:
+    def advance(self, moment: Moment, fits: bool) -> Detection | None:
         """A detection when the event fits and the gate is open."""
-        if not hits or moment.event is None or not self._gate.opens(self._index, moment, ()):
+        if not fits or moment.event is None or not self._gate.opens(self._index, moment, ()):
             return None
-        capture = capture_of(self._program, self._index, "on", self._match.kind, moment, moment.event, ())
+        capture = capture_of(self._compiled, self._index, "on", self._match.kind, moment, moment.event, ())
         at_ms = moment.at_ms
         return Detection(self._rule, "fired", at_ms, at_ms, (capture,), capture.event.event_id)
 
@@ -45,20 +44,20 @@ class CountMatcher:
     A firing that the gate holds back keeps the N - 1 youngest hits, so that the next one is judged again.
     """
 
-    def __init__(self, program: Program, gate: Gate, index: int, match: CountMatch) -> None:
-        self._program = program
+    def __init__(self, compiled: CompiledBook, gate: Gate, index: int, match: CountMatch) -> None:
+        self._compiled = compiled
         self._gate = gate
         self._index = index
         self._match = match
-        self._rule: Rule = program.rules[index]
+        self._rule: Rule = compiled.rules[index]
 
-    def advance(self, moment: Moment, hits: Sequence[int]) -> Detection | None:
+    def advance(self, moment: Moment, fits: bool) -> Detection | None:
         """Adds the hit; a detection when it is the N-th and the gate is open."""
-        if not hits or moment.event is None:
+        if not fits or moment.event is None:
             return None
         memory = memory_of(moment.state, self._rule.rule_id)
         kind = self._match.kind
-        memory.hits.append(capture_of(self._program, self._index, "count", kind, moment, moment.event, ()))
+        memory.hits.append(capture_of(self._compiled, self._index, "count", kind, moment, moment.event, ()))
         if len(memory.hits) < self._match.count:
             return None
         captures = tuple(memory.hits)
@@ -100,29 +99,3 @@ class CountMatcher:
     def next_deadline(self, memory: RuleMemory) -> int:
         """When the oldest hit leaves the window."""
         return memory.hits[0].at_ms + self._match.within_ms if memory.hits else FOREVER_MS
-
-
-def capture_of(
-    program: Program,
-    index: int,
-    slot: Slot,
-    alias: str,
-    moment: Moment,
-    event: Applied,
-    captures: Sequence[Capture],
-) -> Capture:
-    """The event as evidence, with the comparisons that held on it at this moment."""
-    conditions = program.explain(index, slot, event, moment.at_ms, moment.state, moment.truck, captures)
-    return Capture(alias, event, moment.at_ms, conditions)
-
-
-def within_condition(span_ms: int, within_ms: int) -> Condition:
-    """How long it took from the first record to the finding, against the window."""
-    return Condition(
-        text="within",
-        name="within",
-        observed=span_ms / 1000,
-        operator="<=",
-        threshold=within_ms / 1000,
-        unit="s",
-    )

@@ -7,21 +7,22 @@ from zoneinfo import ZoneInfo
 
 from haulwatch.domain.instants import to_datetime
 from haulwatch.domain.trucks import Capture
-from rules.matching.program import Counters, Moment, Program
+from rules.compiling import CompiledBook
+from rules.matching.moments import Counters, Moment
 from rules.model import Rule, RuleException
 
 
 class Gate:
     """Says whether a satisfied rule may fire at a moment, and counts what it holds back."""
 
-    def __init__(self, program: Program, timezone: ZoneInfo, counters: Counters) -> None:
-        self._program = program
+    def __init__(self, compiled: CompiledBook, timezone: ZoneInfo, counters: Counters) -> None:
+        self._compiled = compiled
         self._timezone = timezone
         self._counters = counters
 
     def opens(self, index: int, moment: Moment, captures: Sequence[Capture]) -> bool:
         """Whether rule `index` fires: spared by no exception, inside its schedule, `unless` definitely false."""
-        rule = self._program.rules[index]
+        rule = self._compiled.rules[index]
         if rule.exceptions or rule.schedule:
             local = to_datetime(moment.at_ms).astimezone(self._timezone)
             minute = local.hour * 60 + local.minute
@@ -35,7 +36,7 @@ class Gate:
         return rule.unless is None or self._unless_is_false(rule, index, moment, captures)
 
     def _unless_is_false(self, rule: Rule, index: int, moment: Moment, captures: Sequence[Capture]) -> bool:
-        value = self._program.test(index, "unless", moment.event, moment.at_ms, moment.state, moment.truck, captures)
+        value = self._compiled.test(index, "unless", moment.event, moment.at_ms, moment.state, moment.truck, captures)
         if value is not False:
             self._counters.held_back_unless[rule.rule_id] += 1
         return value is False

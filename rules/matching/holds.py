@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Literal
 
 from haulwatch.domain.breaches import Condition
@@ -10,12 +9,12 @@ from haulwatch.domain.derived import Silence
 from haulwatch.domain.events import Manifest, Position, Sighting, Weighing
 from haulwatch.domain.instants import FOREVER_MS
 from haulwatch.domain.trucks import Capture, Hold, RuleMemory
-from rules.matching.counts import capture_of
+from rules.compiling import CompiledBook
 from rules.matching.firing import Gate
-from rules.matching.program import (
+from rules.matching.moments import (
     Detection,
     Moment,
-    Program,
+    capture_of,
     forget_if_empty,
     memory_of,
     names_scope,
@@ -45,12 +44,12 @@ class HoldMatcher:
     observation that ends it begins no new one.
     """
 
-    def __init__(self, program: Program, gate: Gate, index: int, match: WhileMatch) -> None:
-        self._program = program
+    def __init__(self, compiled: CompiledBook, gate: Gate, index: int, match: WhileMatch) -> None:
+        self._compiled = compiled
         self._gate = gate
         self._index = index
         self._match = match
-        self._rule: Rule = program.rules[index]
+        self._rule: Rule = compiled.rules[index]
         self._condition_on = observed_on(match.condition)
         self._until_on = observed_on(match.until) if match.until is not None else frozenset()
         self.outlives_silence = names_scope(match.condition, "truck", "silent")
@@ -59,15 +58,15 @@ class HoldMatcher:
         """Whether events of this type say anything about the condition or about `until`."""
         return kind in self._condition_on or kind in self._until_on
 
-    def advance(self, moment: Moment, hits: Sequence[int]) -> Detection | None:
-        """One observation; `hits` is not empty when the condition is definitely true on it."""
+    def advance(self, moment: Moment, fits: bool) -> Detection | None:
+        """One observation; `fits` says whether the condition is definitely true on it."""
         memory = moment.state.rules.get(self._rule.rule_id)
         hold = memory.hold if memory is not None else None
         if hold is not None and hold.fired:
-            return self._end_if_over(hold, moment, bool(hits))
+            return self._end_if_over(hold, moment, fits)
         if type(moment.event) not in self._condition_on:
             return None
-        if not hits:
+        if not fits:
             self._drop(moment)
         elif hold is None:
             first = self._capture("first", moment)
@@ -80,7 +79,7 @@ class HoldMatcher:
 
     def _capture(self, alias: str, moment: Moment) -> Capture:
         assert moment.event is not None  # observations are events
-        return capture_of(self._program, self._index, "while", alias, moment, moment.event, ())
+        return capture_of(self._compiled, self._index, "while", alias, moment, moment.event, ())
 
     def _drop(self, moment: Moment) -> None:
         memory = moment.state.rules.get(self._rule.rule_id)
@@ -96,7 +95,7 @@ class HoldMatcher:
 
     def _end_if_over(self, hold: Hold, moment: Moment, holds: bool) -> Detection | None:
         if self._match.until is None:
-            over = not holds and type(moment.event) in self._condition_on
+            over = not holds
         else:
             over = type(moment.event) in self._until_on and self._until_is_true(moment)
         if not over:
@@ -105,7 +104,7 @@ class HoldMatcher:
         return self._detection("ended", hold, moment.at_ms)
 
     def _until_is_true(self, moment: Moment) -> bool:
-        value = self._program.test(self._index, "until", moment.event, moment.at_ms, moment.state, moment.truck, ())
+        value = self._compiled.test(self._index, "until", moment.event, moment.at_ms, moment.state, moment.truck, ())
         return value is True
 
     def expire(self, moment: Moment) -> Detection | None:

@@ -7,17 +7,17 @@ from collections.abc import Sequence
 from haulwatch.domain.breaches import Condition
 from haulwatch.domain.instants import FOREVER_MS, NEVER_MS
 from haulwatch.domain.trucks import Applied, Capture, Partial, RuleMemory, TruckState
-from rules.matching.counts import capture_of, within_condition
+from rules.compiling import CompiledBook
 from rules.matching.firing import Gate
-from rules.matching.program import (
+from rules.matching.moments import (
     MAX_PARTIALS,
     Counters,
     Detection,
     Moment,
-    Program,
+    capture_of,
     forget_if_empty,
     memory_of,
-    names_scope,
+    within_condition,
 )
 from rules.model import Rule, SequenceMatch, Step
 
@@ -29,35 +29,31 @@ class SequenceMatcher:
     A leading absent step looks back from the first event: nothing in `[t - for, t)`, and the truck observed that long.
     """
 
-    def __init__(self, program: Program, gate: Gate, counters: Counters, index: int, match: SequenceMatch) -> None:
-        self._program = program
+    def __init__(
+        self, compiled: CompiledBook, gate: Gate, counters: Counters, index: int, match: SequenceMatch
+    ) -> None:
+        self._compiled = compiled
         self._gate = gate
         self._counters = counters
         self._index = index
-        self._rule: Rule = program.rules[index]
+        self._rule: Rule = compiled.rules[index]
         self._steps = match.steps
         self._within_ms = match.within_ms
         self._first = next(k for k, step in enumerate(match.steps) if not step.absent)
-        self._looks_back = tuple(names_scope(step.where, "step") for step in match.steps)
 
     def heads_of(self, kind: str) -> tuple[int, ...]:
         """The leading absent steps that events of this kind can contradict."""
         return tuple(k for k, step in enumerate(self._steps[: self._first]) if step.kind == kind)
 
-    def tests(self, kind: str) -> bool:
-        """Whether events of this kind must be shown to open partials though no scan points at them."""
-        rest = enumerate(self._steps[self._first :], self._first)
-        return any(step.kind == kind and (step.absent or self._looks_back[k]) for k, step in rest)
+    def awaits(self, kind: str) -> bool:
+        """Whether events of this kind can mean something to an open match."""
+        return any(step.kind == kind for step in self._steps[self._first + 1 :])
 
-    def opens(self, step: int) -> bool:
-        """Whether an event that fits `step` can begin a match."""
-        return step == self._first
-
-    def advance(self, moment: Moment, hits: Sequence[int]) -> Detection | None:
+    def advance(self, moment: Moment, fits: bool) -> Detection | None:
         """Shows the event to every open partial, oldest first, then to a new one."""
         memory = moment.state.rules.get(self._rule.rule_id)
-        complete = self._feed(memory, moment, hits) if memory is not None and memory.partials else None
-        if complete is None and self._first in hits and self._heads_are_clear(memory, moment):
+        complete = self._feed(memory, moment) if memory is not None and memory.partials else None
+        if complete is None and fits and self._heads_are_clear(memory, moment):
             complete = self._open(moment)
         return None if complete is None else self._finish(complete, moment)
 
@@ -72,14 +68,14 @@ class SequenceMatcher:
         else:
             heads[step] = (last_ms, before_ms)
 
-    def _feed(self, memory: RuleMemory, moment: Moment, hits: Sequence[int]) -> Partial | None:
+    def _feed(self, memory: RuleMemory, moment: Moment) -> Partial | None:
         """The oldest partial that the event completes; the others take their step, or are ended by it."""
         kept: list[Partial] = []
         for partial in memory.partials:
             if self._steps[partial.step].absent:
                 if self._contradicts(partial, moment):
                     continue
-            elif self._fits(partial, moment, hits):
+            elif self._fits(partial, moment):
                 self._take(partial, moment)
                 if partial.step == len(self._steps):
                     return partial
@@ -94,18 +90,14 @@ class SequenceMatcher:
             return False
         return self._value(partial.step, moment, partial.captures) is not False
 
-    def _fits(self, partial: Partial, moment: Moment, hits: Sequence[int]) -> bool:
-        if not self._looks_back[partial.step]:
-            return partial.step in hits
+    def _fits(self, partial: Partial, moment: Moment) -> bool:
         return self._is_kind(partial.step, moment.event) and self._value(partial.step, moment, partial.captures) is True
 
     def _is_kind(self, step: int, event: Applied | None) -> bool:
         return event is not None and event.__struct_config__.tag == self._steps[step].kind
 
     def _value(self, step: int, moment: Moment, captures: Sequence[Capture]) -> bool | None:
-        if self._steps[step].where is None:
-            return True
-        return self._program.test(
+        return self._compiled.test(
             self._index, ("step", step), moment.event, moment.at_ms, moment.state, moment.truck, captures
         )
 
@@ -114,7 +106,7 @@ class SequenceMatcher:
         step = self._steps[partial.step]
         slot = ("step", partial.step)
         partial.captures.append(
-            capture_of(self._program, self._index, slot, step.alias, moment, moment.event, partial.captures)
+            capture_of(self._compiled, self._index, slot, step.alias, moment, moment.event, partial.captures)
         )
         partial.step += 1
         partial.wait_from_ms = moment.at_ms
@@ -161,15 +153,20 @@ class SequenceMatcher:
         if memory is None:
             return None
         for partial in memory.partials:
-            step = self._steps[partial.step]
-            if step.absent and partial.wait_from_ms + step.for_ms == moment.at_ms:
-                partial.step += 1
-                partial.wait_from_ms = moment.at_ms
-                if partial.step == len(self._steps):
-                    return self._finish(partial, moment)
+            self._end_absences(partial, moment.at_ms)
+            if partial.step == len(self._steps):
+                return self._finish(partial, moment)
         self._drop_old(memory, moment.at_ms)
         forget_if_empty(moment.state, self._rule.rule_id, memory)
         return None
+
+    def _end_absences(self, partial: Partial, at_ms: int) -> None:
+        """Steps over the absences that have lasted at `at_ms`."""
+        for step in self._steps[partial.step :]:
+            if not step.absent or partial.wait_from_ms + step.for_ms > at_ms:
+                break
+            partial.step += 1
+            partial.wait_from_ms = at_ms
 
     def _drop_old(self, memory: RuleMemory, at_ms: int) -> None:
         memory.partials = [p for p in memory.partials if p.started_ms + self._within_ms > at_ms]

@@ -1,73 +1,22 @@
-"""What the matchers need from a compiled book, and what they hand back."""
+"""What the matchers share: the moment they look at, what they hand back, and the memory they keep."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from haulwatch.domain.breaches import Condition
 from haulwatch.domain.registry import Truck
 from haulwatch.domain.trucks import Applied, Capture, RuleMemory, TruckState
+from rules.comparing import walk
+from rules.compiling import CompiledBook, Slot
 from rules.model import Rule
-from rules.nodes import Arithmetic, Call, Compare, Expression, Junction, Membership, Name, Node, Not, Scope
-
-Role = Literal["on", "while", "step", "count", "head"]
-Slot = tuple[str, int] | str
-"""Which expression of a rule: `("step", k)`, `"on"`, `"count"`, `"while"`, `"until"`, `"unless"`."""
-Scan = Callable[[Applied, int, TruckState, Truck], list[int] | None]
+from rules.nodes import Expression, Name, Scope
 
 MAX_PARTIALS = 8
 """Open partial matches per truck and rule; when one more opens, the oldest goes and is counted."""
-
-
-class TriggerLike(Protocol):
-    """One place of a rule where an event can count."""
-
-    @property
-    def rule_index(self) -> int: ...
-    @property
-    def role(self) -> Role: ...
-    @property
-    def step(self) -> int: ...
-
-
-class Program(Protocol):
-    """A compiled book: see `rules.compiling.CompiledBook`."""
-
-    @property
-    def rules(self) -> tuple[Rule, ...]: ...
-    @property
-    def triggers(self) -> Sequence[TriggerLike]: ...
-    @property
-    def scan(self) -> Mapping[str, Scan]: ...
-
-    def test(
-        self,
-        rule_index: int,
-        slot: Slot,
-        event: Applied | None,
-        at_ms: int,
-        state: TruckState,
-        truck: Truck,
-        captures: Sequence[Capture],
-    ) -> bool | None:
-        """The value of one expression: true, false, or None for unknown."""
-        ...
-
-    def explain(
-        self,
-        rule_index: int,
-        slot: Slot,
-        event: Applied | None,
-        at_ms: int,
-        state: TruckState,
-        truck: Truck,
-        captures: Sequence[Capture],
-    ) -> list[Condition]:
-        """The comparisons that made the expression true, with observed values and thresholds."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +61,8 @@ class Counters:
 class Matcher(Protocol):
     """One rule's state machine. It owns the `RuleMemory` of its rule and nothing else."""
 
-    def advance(self, moment: Moment, hits: Sequence[int]) -> Detection | None:
-        """Takes one event; `hits` are the steps (0 for a rule without steps) that are definitely true on it."""
+    def advance(self, moment: Moment, fits: bool) -> Detection | None:
+        """Takes one event; `fits`: it is definitely what the rule, or the first step of a sequence, asks for."""
         ...
 
     def expire(self, moment: Moment) -> Detection | None:
@@ -139,23 +88,30 @@ def forget_if_empty(state: TruckState, rule_id: str, memory: RuleMemory) -> None
         state.rules.pop(rule_id, None)
 
 
-def nodes(node: Node) -> Iterator[Node]:
-    """`node` and everything below it."""
-    yield node
-    if isinstance(node, Not):
-        yield from nodes(node.item)
-    elif isinstance(node, Junction):
-        for item in node.items:
-            yield from nodes(item)
-    elif isinstance(node, Compare | Arithmetic):
-        yield from nodes(node.left)
-        yield from nodes(node.right)
-    elif isinstance(node, Membership):
-        yield from nodes(node.item)
-        yield from nodes(node.container)
-    elif isinstance(node, Call):
-        for argument in node.arguments:
-            yield from nodes(argument)
+def capture_of(
+    compiled: CompiledBook,
+    index: int,
+    slot: Slot,
+    alias: str,
+    moment: Moment,
+    event: Applied,
+    captures: Sequence[Capture],
+) -> Capture:
+    """The event as evidence, with the comparisons that held on it at this moment."""
+    conditions = compiled.explain(index, slot, event, moment.at_ms, moment.state, moment.truck, captures)
+    return Capture(alias, event, moment.at_ms, conditions)
+
+
+def within_condition(span_ms: int, within_ms: int) -> Condition:
+    """How long it took from the first record to the finding, against the window."""
+    return Condition(
+        text="within",
+        name="within",
+        observed=span_ms / 1000,
+        operator="<=",
+        threshold=within_ms / 1000,
+        unit="s",
+    )
 
 
 def names_scope(expression: Expression | None, scope: Scope, attribute: str | None = None) -> bool:
@@ -164,5 +120,5 @@ def names_scope(expression: Expression | None, scope: Scope, attribute: str | No
         return False
     return any(
         isinstance(node, Name) and node.scope == scope and attribute in (None, node.attribute)
-        for node in nodes(expression.tree)
+        for node in walk(expression.tree)
     )
