@@ -249,7 +249,7 @@ class LocalHost:
                     self._checkpoint()
                 self.trucks.update_at_most_every_second(self._processor.trucks())
             self._checkpoint()
-        except BaseException as error:  # noqa: BLE001 - re-raised below unless it is the disk's
+        except BaseException as error:
             # Whatever it was, nothing may be answered as durable any more; the log and a restart put it right.
             self.failure = _readable(error)
             self._refuse(batch, self.failure)
