@@ -132,10 +132,7 @@ class CityMap extends HwElement {
   // Pointer
 
   #orderAt(pixel) {
-    return this.#map.forEachFeatureAtPixel(pixel, (feature) => feature.getId(), {
-      layerFilter: (layer) => layer === this.#markers.layer,
-      hitTolerance: 4,
-    });
+    return this.#markers.at(pixel, (coordinate) => this.#map.getPixelFromCoordinate(coordinate));
   }
 
   #onPointer(event) {

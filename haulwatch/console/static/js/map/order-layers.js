@@ -7,6 +7,7 @@ import { label } from "./city-layers.js";
 const { Circle, Fill, RegularShape, Stroke, Style, Text } = ol.style;
 const SHAPES = { critical: { points: 8, angle: Math.PI / 8 }, major: { points: 3, angle: 0 }, minor: { points: 4, angle: Math.PI / 4 }, info: null };
 const GLYPHS = { critical: "!!", major: "!", minor: "!", info: "i" };
+const NEAR_PX = 14;
 const FINAL = new Set(["closed", "rejected", "void"]);
 
 export class OrderMarkers {
@@ -41,6 +42,21 @@ export class OrderMarkers {
       feature.setProperties({ severity: order.severity, final: FINAL.has(order.stage) }, true);
     }
     this.layer.changed();
+  }
+
+  // The order whose marker is nearest to a point of the screen, or null. (Asking OpenLayers would read pixels back.)
+  at([px, py], pixelOf) {
+    let best = null;
+    let bestSquare = NEAR_PX * NEAR_PX;
+    for (const feature of this.source.getFeatures()) {
+      const pixel = pixelOf(feature.getGeometry().getCoordinates());
+      if (!pixel) return null;
+      const square = (pixel[0] - px) ** 2 + (pixel[1] - py) ** 2;
+      if (square >= bestSquare) continue;
+      best = feature.getId();
+      bestSquare = square;
+    }
+    return best;
   }
 
   #style(feature) {
