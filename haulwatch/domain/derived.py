@@ -114,12 +114,16 @@ class TripStart(Derived, frozen=True, tag_field="kind", tag="trip_start", kw_onl
 
 
 class TripEnd(Derived, frozen=True, tag_field="kind", tag="trip_end", kw_only=True, omit_defaults=True):
-    """The load is gone; `zone_id` is the site that permits unloading there, if any."""
+    """The load is gone; `zone_id` is the site that permits unloading there, if any; `dark_s` is silence on the way.
+
+    `outcome` is `unloaded` (at such a site), `unloaded_elsewhere`, or `unknown` (it was loaded again meanwhile).
+    """
 
     trip_id: str
     outcome: str
     zone_id: str | None = None
     duration_s: float | None = None
+    dark_s: float = 0.0
 
 
 DerivedEvent = (

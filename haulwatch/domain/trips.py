@@ -108,6 +108,9 @@ def visit(state: TruckState, changes: Sequence[ZoneEnter | ZoneExit | ZonePass],
         elif change.zone_kind in UNLOADING_KINDS and change.inside_s >= UNLOAD_STAY_S:
             odds = min(state.load_odds, PRESUMED_EMPTY) - state.load_odds
             add_load_evidence(state, odds, change.at_ms, change.event_id, "stay", derived)
+            if state.trip is not None and state.load == "empty":
+                # It is known only now, outside, but it happened there.
+                _end_trip(state, "unloaded", change.event_id, change.at_ms, derived, change.zone_id)
 
 
 def advance_trip(state: TruckState, permits: Permits, event_id: str, at_ms: int, derived: list[DerivedEvent]) -> None:
@@ -167,7 +170,14 @@ def _choose_permit(trip: Trip, candidates: Sequence[Permit]) -> None:
     trip.destination_zone = trip.destination_zone or permit.destination_zone
 
 
-def _end_trip(state: TruckState, outcome: str | None, event_id: str, at_ms: int, derived: list[DerivedEvent]) -> None:
+def _end_trip(
+    state: TruckState,
+    outcome: str | None,
+    event_id: str,
+    at_ms: int,
+    derived: list[DerivedEvent],
+    zone_id: str | None = None,
+) -> None:
     trip = state.trip
     assert trip is not None
     view = state.zones.view
@@ -181,8 +191,9 @@ def _end_trip(state: TruckState, outcome: str | None, event_id: str, at_ms: int,
             lat=None if state.fix_ms == NEVER_MS else state.lat,
             trip_id=trip.trip_id,
             outcome=outcome or ("unloaded" if sites else "unloaded_elsewhere"),
-            zone_id=sites[0] if sites else None,
+            zone_id=zone_id or (sites[0] if sites else None),
             duration_s=(at_ms - trip.started_ms) / 1000,
+            dark_s=trip.dark_s,
         )
     )
     state.last_trip_id = trip.trip_id
