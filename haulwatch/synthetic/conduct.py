@@ -177,6 +177,7 @@ def switched_off(driver: Driver, haul: Haul) -> Hauled:
     driver.stand(on + 40.0 - driver.t)
     driver.chapter.powered_off.append(Span(off, on))
     _note(driver, "tamper", "tamper_silent", Span(off, on + 120.0), f"terminal off for {(on - off) / 60:.0f} min")
+    ordinary(driver, Haul(haul.licence))
     return hauled
 
 
@@ -226,8 +227,8 @@ def usable(licence: Licence, need: str, *, open_now: bool) -> bool:
 
 
 KINDS: tuple[Kind, ...] = (
-    Kind("uncovered_all", "uncovered", uncovered_all_the_way, weight=1.5),
-    Kind("uncovered_slipped", "uncovered", uncovered_on_the_way),
+    Kind("uncovered_all", "uncovered", uncovered_all_the_way, weight=2.0),
+    Kind("uncovered_slipped", "uncovered", uncovered_on_the_way, weight=1.5),
     Kind("overweight", "overweight", overloaded, weight=2.0),
     Kind("dump_lot", "dumping", dumped_with_lift, devices=("full", "weight")),
     Kind("dump_stop", "dumping", dumped_standing),

@@ -62,9 +62,9 @@ def _zones(plan: CityPlan) -> dict[str, list[dict[str, Any]]]:
     }
     for place in plan.places.values():
         if place.zoned:
-            zones["sites"].append(_polygon(place.ring, zone_id=place.place_id, name=place.name.zh, kind=place.kind))
+            zones["sites"].append(_polygon(place.ring, zone_id=place.place_id, name=_both(place.name), kind=place.kind))
     for area in plan.areas:
-        properties: dict[str, Any] = {"zone_id": area.zone_id, "name": area.name.zh, "kind": area.kind}
+        properties: dict[str, Any] = {"zone_id": area.zone_id, "name": _both(area.name), "kind": area.kind}
         if area.parent:
             properties["parent"] = area.parent
         zones["protected" if area.kind == "forbidden" else "districts"].append(_polygon(area.ring, **properties))
@@ -74,7 +74,10 @@ def _zones(plan: CityPlan) -> dict[str, list[dict[str, Any]]]:
             _line(
                 plan.route_of(licence).line,
                 zone_id=licence.route_zone,
-                name=f"{origin.name.zh}至{destination.name.zh}",
+                name={
+                    "zh": f"{origin.name.zh}至{destination.name.zh}",
+                    "en": f"{origin.name.en} to {destination.name.en}",
+                },
                 kind="route",
                 buffer_m=ROUTE_BUFFER_M,
             )
@@ -83,7 +86,7 @@ def _zones(plan: CityPlan) -> dict[str, list[dict[str, Any]]]:
         geometry = {"type": "Point", "coordinates": degrees_of(scale.point)}
         zone = {
             "zone_id": f"A-{scale.station_id}",
-            "name": scale.name.zh,
+            "name": _both(scale.name),
             "kind": "weigh_area",
             "radius_m": SCALE_AREA_M,
         }
@@ -135,6 +138,10 @@ def _longest(entry: tuple[float, Text, Point]) -> float:
 
 def _middle(ring: Sequence[Point]) -> Point:
     return (sum(p[0] for p in ring) / len(ring), sum(p[1] for p in ring) / len(ring))
+
+
+def _both(name: Text) -> dict[str, str]:
+    return {"zh": name.zh, "en": name.en}
 
 
 def _names(name: Text | None) -> dict[str, str]:
