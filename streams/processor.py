@@ -109,7 +109,7 @@ class PartitionProcessor:
             state.applied_id,
         ):
             late.take(state, (at_ms, priority, event_id, received_ms, event), self.counters)
-            self._schedule(state)
+            self._reschedule(state)
             return
         waiting = state.waiting
         if waiting and any(w[0] == at_ms and w[2] == event_id for w in waiting):
@@ -143,8 +143,8 @@ class PartitionProcessor:
         runtime = self._runtime_in_force()
         limit_ms = self.clock_ms - runtime.lateness_ms
         waiting = state.waiting
+        deadline_ms = next_deadline_ms(runtime, state)
         while True:
-            deadline_ms = next_deadline_ms(runtime, state)
             if waiting and waiting[0][0] <= deadline_ms:
                 if waiting[0][3] >= limit_ms and deadline_ms >= limit_ms and not _any_due(state, limit_ms):
                     break
@@ -153,7 +153,8 @@ class PartitionProcessor:
                 self._fire(runtime, state, deadline_ms, out)
             else:
                 break
-        self._schedule(state)
+            deadline_ms = next_deadline_ms(runtime, state)
+        self._schedule(runtime, state, deadline_ms)
 
     def _apply_next(self, runtime: CityRuntime, state: TruckState, out: list[Breach]) -> None:
         at_ms, priority, event_id, _received_ms, event = waiting = state.waiting.pop(0)
@@ -183,10 +184,9 @@ class PartitionProcessor:
         for detection in detections:
             judge(runtime, state, detection, out)
 
-    def _schedule(self, state: TruckState) -> None:
+    def _schedule(self, runtime: CityRuntime, state: TruckState, deadline_ms: int) -> None:
         """Notes when the truck next has something due, and puts it on the wheel for then."""
-        runtime = self._runtime_in_force()
-        wake_ms = next_deadline_ms(runtime, state)
+        wake_ms = deadline_ms
         for waiting in state.waiting:
             if waiting[3] < wake_ms:
                 wake_ms = waiting[3]
@@ -194,12 +194,18 @@ class PartitionProcessor:
             state.wake_ms = FOREVER_MS
             return
         state.wake_ms = wake_ms = wake_ms + runtime.lateness_ms
-        slot = max(wake_ms // SLOT_MS, self._swept)
+        slot = wake_ms // SLOT_MS
+        if slot < self._swept:
+            slot = self._swept
         bucket = self._wheel.get(slot)
         if bucket is None:
             self._wheel[slot] = [state]
         elif bucket[-1] is not state:
             bucket.append(state)
+
+    def _reschedule(self, state: TruckState) -> None:
+        runtime = self._runtime_in_force()
+        self._schedule(runtime, state, next_deadline_ms(runtime, state))
 
     # -- city -------------------------------------------------------------------------------------------------------
 
@@ -220,7 +226,7 @@ class PartitionProcessor:
                 self.counters["memory_dropped"] += runtime.engine.drop_changed(state, previous.city.compiled)
         self._runtime = runtime
         for state in self._trucks.values():
-            self._schedule(state)
+            self._reschedule(state)
 
     @property
     def runtime(self) -> CityRuntime | None:
@@ -253,7 +259,7 @@ class PartitionProcessor:
         self._wheel = {}
         self._swept = self.clock_ms // SLOT_MS
         for state in snapshot.trucks:
-            self._schedule(state)
+            self._reschedule(state)
 
 
 def next_deadline_ms(runtime: CityRuntime, state: TruckState) -> int:
