@@ -29,6 +29,8 @@ MAX_CELLS = 200_000
 PASS_CHORD_M = 20.0
 """Less than this inside a zone between two fixes is noise of the fixes, not a passage."""
 
+_LEAST_CHORD_M = 5.0
+
 _TILE_CELLS = 16
 _MAX_TILES = 40_000
 _MAX_MINUTES = 4096
@@ -122,7 +124,7 @@ class ZoneIndex:
     def crossed(self, lon0: float, lat0: float, lon1: float, lat1: float, at_ms: int) -> tuple[str, ...]:
         """Ids (sorted) of zones that the straight way cuts by a meaningful chord though neither end is inside.
 
-        Meaningful is `PASS_CHORD_M`, or half the size of a zone that is smaller than twice that.
+        Meaningful is `PASS_CHORD_M`, or half the size of a zone that is smaller than twice that, but at least 5 m.
         """
         size = self._cell_deg
         column, row = lon0 // size, lat0 // size
@@ -309,4 +311,4 @@ def _inside_m(zone: Zone, line: shapely.LineString) -> float:
 def _meaningful_chord_m(zone: Zone) -> float:
     """What a straight way must have inside the zone to pass through it, in metres."""
     east_m, north_m = metres_per_degree(zone.geometry.centroid.y)
-    return min(PASS_CHORD_M, sqrt(zone.geometry.area * east_m * north_m) / 2)
+    return max(_LEAST_CHORD_M, min(PASS_CHORD_M, sqrt(zone.geometry.area * east_m * north_m) / 2))

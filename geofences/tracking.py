@@ -171,7 +171,9 @@ class Tracker:
 
     def _passed_between(self, fix: _Fix) -> list[ZonePass]:
         """Zones that the truck was in at neither of its last two fixes but must have crossed between them."""
-        m = fix.m
+        m, short = fix.m, self._short_deg
+        if -short < fix.lon - m.lon < short and -short < fix.lat - m.lat < short:
+            return []
         if fix.at_ms - m.ms > self._max_gap_ms or not _drove_between(fix):
             return []
         crossed = self._crossed(m.lon, m.lat, fix.lon, fix.lat, fix.at_ms)

@@ -165,7 +165,7 @@ def _crossed(zones: list[Zone], lon0: float, lat0: float, lon1: float, lat1: flo
             continue
         inside_m = area.intersection(way).length / way.length * distance_m(lon0, lat0, lon1, lat1)
         east_m, north_m = metres_per_degree(area.centroid.y)
-        if inside_m >= min(PASS_CHORD_M, (area.area * east_m * north_m) ** 0.5 / 2):
+        if inside_m >= max(5, min(PASS_CHORD_M, (area.area * east_m * north_m) ** 0.5 / 2)):
             crossed.append(each.zone_id)
     return tuple(sorted(crossed))
 
