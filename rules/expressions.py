@@ -23,7 +23,7 @@ def teller(reader: Reader, node: ScalarNode) -> Tell:
 
 def parse(reader: Reader, node: Node, what: Text) -> tuple[Parsed, Tell] | None:
     """The syntax tree of the expression at `node`."""
-    scalar = reader.scalar(node, what)
+    scalar = reader.scalar(node, what, switch=True)
     if scalar is None:
         return None
     tell = teller(reader, scalar)

@@ -26,7 +26,7 @@ _PART = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|[smhd])")
 _NUMBER = re.compile(r"[-+]?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?")
 _OCTAL = re.compile(r"[-+]?0[0-7_]+|0o[0-7]+")
 _BASE_60 = re.compile(r"[-+]?[0-9]+(?::[0-5]?[0-9])+(?:\.[0-9]*)?")
-_SWITCH_WORD = re.compile(r"(?:y|n|yes|no|on|off)", re.IGNORECASE)
+_SWITCH_WORD = re.compile(r"(?:yes|no|on|off|true|false)", re.IGNORECASE)
 _HOURS = re.compile(r"([0-9]{1,2}):([0-9]{2})-([0-9]{1,2}):([0-9]{2})")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 RULE_ID = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*")
@@ -106,28 +106,28 @@ class Reader:
 
     # scalars
 
-    def scalar(self, node: Node, what: Text) -> ScalarNode | None:
-        """The scalar, unless it is a list, a mapping or empty, or one of YAML's traps."""
+    def scalar(self, node: Node, what: Text, *, switch: bool = False) -> ScalarNode | None:
+        """The scalar, unless it is a list, a mapping or empty, or one of YAML's traps; `switch` permits true, false."""
         if not isinstance(node, ScalarNode):
             self.error(node, "E013", f"{what.zh}应当是单个值", f"{what.en} must be a single value")
             return None
         if is_plain(node):
-            if node.value in ("", "~", "null"):
+            if node.value.lower() in ("", "~", "null"):
                 self.error(node, "E013", f"{what.zh}是空的", f"{what.en} is empty")
                 return None
-            if self._trap(node):
+            if self._trap(node, switch):
                 return None
         return node
 
-    def _trap(self, node: ScalarNode) -> bool:
+    def _trap(self, node: ScalarNode, switch: bool) -> bool:
         value = node.value
         quote = Text(f'如果是文字，写成 "{value}"', f'if text is meant, write "{value}"')
         if _BASE_60.fullmatch(value):
             self.error(node, "E006", f"{value} 会被读成六十进制数", f"{value} is read as a base-60 number", quote)
         elif _OCTAL.fullmatch(value):
             self.error(node, "E008", f"{value} 会被读成八进制数", f"{value} is read as an octal number", quote)
-        elif _SWITCH_WORD.fullmatch(value):
-            truth = "true" if value.lower() in ("y", "yes", "on") else "false"
+        elif _SWITCH_WORD.fullmatch(value) and not (switch and value in ("true", "false")):
+            truth = "true" if value.lower() in ("yes", "on", "true") else "false"
             hint = Text(f"{quote.zh}；如果是开关，写 {truth}", f"{quote.en}; if a switch is meant, write {truth}")
             self.error(node, "E007", f"{value} 会被读成布尔值", f"{value} is read as a boolean", hint)
         else:
@@ -148,9 +148,9 @@ class Reader:
         scalar = self.scalar(node, what)
         return scalar.value if scalar is not None else None
 
-    def token(self, node: Node, what: Text) -> str | None:
+    def token(self, node: Node, what: Text, *, switch: bool = False) -> str | None:
         """A word for the machine: no full-width characters."""
-        scalar = self.scalar(node, what)
+        scalar = self.scalar(node, what, switch=switch)
         if scalar is None or self._full_width_in(scalar):
             return None
         return str(scalar.value)
@@ -197,7 +197,7 @@ class Reader:
 
     def switch(self, node: Node, what: Text) -> bool | None:
         """`true` or `false`."""
-        word = self.token(node, what)
+        word = self.token(node, what, switch=True)
         if word in ("true", "false") and is_plain(node):
             return word == "true"
         if word is not None:
@@ -297,9 +297,9 @@ class Reader:
         value = str(node.value)
         if not is_plain(node):
             return value
-        if value in ("", "~", "null"):
+        if value.lower() in ("", "~", "null"):
             return None
-        if self._trap(node):
+        if self._trap(node, switch=True):
             return None
         if value in ("true", "false"):
             return value == "true"

@@ -41,8 +41,8 @@ def expression(text: str, names: Names) -> Expression | None:
     """The checked condition; None when the checker refuses it (some random ones can never hold)."""
     refused: list[str] = []
 
-    def tell(offset: int, width: int, code: str, zh: str, en: str, hint: object) -> None:
-        refused.append(code)
+    def tell(*told: object) -> None:
+        refused.append(str(told[2]))
 
     parsed = parse(text, tell)
     tree = check_condition(parsed, names, tell) if parsed is not None else None
@@ -102,7 +102,8 @@ states = st.builds(
 trucks = st.builds(
     Truck, truck_id=st.just("a"), axle_count=maybe(st.sampled_from([2, 4])), tare_kg=maybe(MASS),
     body=maybe(st.sampled_from(["rigid", "articulated"])), air_suspension=maybe(FLAG),
-    permit_from=maybe(st.just(date(2026, 1, 1))), permit_to=maybe(st.sampled_from([date(2026, 2, 1), date(2027, 1, 1)])),
+    permit_from=maybe(st.just(date(2026, 1, 1))),
+    permit_to=maybe(st.sampled_from([date(2026, 2, 1), date(2027, 1, 1)])),
 )  # fmt: skip
 NOW = datetime(2026, 9, 21, tzinfo=UTC)
 COMMON = {"event_id": st.just("E"), "truck_id": st.just("a"), "at": st.just(NOW)}
@@ -127,19 +128,21 @@ STATE_LEAVES = [
     "truck.moving == true", "truck.gross_kg > limit_kg()", "over_ratio(truck.gross_kg) > 0.05",
     "truck.load_kg + truck.tare_kg > 30000", "truck.load_kg / truck.tare_kg > 1", "truck.axle_count in (4, 5)",
     "zones.forbidden", "zones.district", '"Z1" in zones.forbidden', "trip.origin_zone in zones.district",
-    "trip.origin_zone in night", "trip.on_route", "trip.in_hours", 'trip.phase == "under_way"',
+    "trip.origin_zone in night", "trip.on_route", "trip.in_hours", "trip.permitted", "trip.dark_s > 1m", 'trip.phase == "under_way"',
     'trip.phase in ("loaded", "under_way")', "age(truck.load) > $grace", "age(trip.trip_id) >= 10m",
     "age(truck.speed_kmh) < 1h", 'city.id == "hekou"', 'truck.body == "rigid"', 'contains(night, trip.origin_zone)',
     "truck.gross_kg - truck.tare_kg > truck.load_kg * 1.1", 'truck.load_kg / (truck.gross_kg / truck.tare_kg) > 0',
 ]  # fmt: skip
 LEAVES = {
-    "position": ["speed_kmh > 5", "speed_kmh != 40", "ignition", 'load == "full"', 'load == truck.load', 'cover != "open"',
+    "position": ["speed_kmh > 5", "speed_kmh != 40", "ignition", 'load == "full"', 'load == truck.load',
+                 'cover != "open"',
                  'cover == "open"', "alarms", '"Z1" in alarms', "load_kg >= 12000", "over_ratio(load_kg) > 0.1",
                  "lon > 119", 'truck_id == "a"'],
     "weighing": ["gross_kg > limit_kg()", "over_ratio(gross_kg * (1 - 0.05)) > 0", "station.verified",
                  'station.mode == "wim"', "station.tolerance_pct < 6", "distance_m(here, station) > 500",
                  "axle_count == truck.axle_count"],
-    "sighting": ["camera.trust >= 0.5", 'cover == "open"', "cover_confidence >= 0.8", "distance_m(camera, here) < 20000",
+    "sighting": ["camera.trust >= 0.5", 'cover == "open"', "cover_confidence >= 0.8",
+                 "distance_m(camera, here) < 20000",
                  "speed_kmh < 50"],
 }  # fmt: skip
 STEP_LEAVES = ['seen.cover == "open"', "seen.cover_confidence >= 0.8", "age(seen) > 2m", "distance_m(here, seen) > 100"]

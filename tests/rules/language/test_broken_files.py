@@ -88,6 +88,8 @@ CASES: list[tuple[str, str, str, str | None]] = [
     ("E007", "owner: 渣土科", "owner: «on»", '"on"'),
     ("E007", "cover: closed}", "cover: «off»}", "false"),
     ("E007", "status: active", "status: «yes»", "true"),
+    ("E007", "approved_by: 王某", "approved_by: «True»", "true"),
+    ("E007", "cn-air-116]", "«false»]", None),
     ("E008", "axle_count: 4", "axle_count: «010»", '"010"'),
     ("E008", "value: 0.8", "value: «07»", None),
     # keys

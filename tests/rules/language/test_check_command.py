@@ -47,7 +47,7 @@ def test_a_folder_is_searched_and_every_finding_is_shown_with_a_caret(
 ) -> None:
     assert main(["rules", "check", str(folder)]) == 1
     shown = capsys.readouterr().out
-    assert f"{folder.as_posix()}/a.yaml:9:34  error[E012] 未知字段 \"sped_kmh\"（position 事件）" in shown
+    assert f'{folder.as_posix()}/a.yaml:9:34  error[E012] 未知字段 "sped_kmh"（position 事件）' in shown
     assert "^^^^^^^^" in shown
     assert "是否想写 speed_kmh ？" in shown
     assert shown.splitlines()[-1] == "2 files, 1 error, 0 warnings"

@@ -1,4 +1,4 @@
-"""Loading several files: all errors of all of them, local adjustments, places in long scalars, hashes, never a crash."""
+"""Loading several files: all errors of all of them, local adjustments, places, hashes, and never a crash."""
 
 from __future__ import annotations
 
@@ -137,7 +137,9 @@ def test_a_wrong_named_condition_is_told_once_where_it_is_defined() -> None:
 
 
 def test_the_four_forms_are_read() -> None:
-    count = vendor().replace(b"      on: position\n", b"      count: 3\n      within: 365d\n      of:\n        on: weighing\n")
+    count = vendor().replace(
+        b"      on: position\n", b"      count: 3\n      within: 365d\n      of:\n        on: weighing\n"
+    )
     count = count.replace(b"      where: speed_kmh > $limit_kmh", b"        where: over_ratio(gross_kg) > 0.05")
     held = vendor().replace(b"      on: position\n", b"      for: 2m30s\n      until: speed_kmh < 30\n")
     held = held.replace(b"where:", b"while:")
@@ -150,8 +152,12 @@ def test_the_four_forms_are_read() -> None:
 
 
 def test_a_step_may_name_earlier_steps_only() -> None:
-    steps = "sequence:\n        - {as: a, on: sighting, where: b.cover == \"open\"}\n        - {as: b, on: sighting, where: a.camera_id == camera_id}\n      within: 5m"
-    found = errors(("rules/a.yaml", vendor().replace(b"on: position\n      where: speed_kmh > $limit_kmh", steps.encode())))
+    steps = """sequence:
+        - {as: a, on: sighting, where: b.cover == "open"}
+        - {as: b, on: sighting, where: a.camera_id == camera_id}
+      within: 5m"""
+    old = b"on: position\n      where: speed_kmh > $limit_kmh"
+    found = errors(("rules/a.yaml", vendor().replace(old, steps.encode())))
     assert [(f.code, f.line, f.column, f.width) for f in found] == [("E041", 13, 40, 7)]
 
 
@@ -195,7 +201,8 @@ LOCAL = [
     ("E017", "rules:\n  - {id: speeding, override: replace, params: {limit_kmh: «120»}}\n", None),
     ("E026", "rules:\n  - {id: speeding, override: replace, params: {limit_kmh: «2m»}}\n", None),
     ("E010", "rules:\n  - {id: speeding, override: replace, params: {limit_kmh: {«max»: 120}}}\n", None),
-    ("E023", "rules:\n  - id: speeding\n    override: append\n    exceptions: [{zone: Z, reason: r, approved_by: b, expires: «2026-01-01»}]\n", None),
+    ("E023", "rules:\n  - id: speeding\n    override: append\n"
+     "    exceptions:\n      [{zone: Z, reason: r, approved_by: b, expires: «2026-01-01»}]\n", None),
 ]  # fmt: skip
 
 
@@ -248,7 +255,10 @@ def test_hashes_stay_what_they_were_when_the_software_is_updated() -> None:
 # never a crash
 
 GOOD_FILES = [p.read_bytes() for p in sorted((Path(__file__).parents[3] / "rules/books").glob("*.yaml"))]
-SCRAPS = ["：", "“", "\t", "  ", "\n", "- ", ": ", "[", "}", "&a ", "*a", "!x ", "|\n", "on", "010", "22:00", "$x", "'", '"', "\x00", "\U0001f69a"]
+SCRAPS = [
+    "：", "“", "\t", "  ", "\n", "- ", ": ", "[", "}", "&a ", "*a", "!x ", "|\n", "on", "010", "22:00", "$x", "'", '"',
+    "\x00", "\U0001f69a",
+]  # fmt: skip
 
 
 @settings(max_examples=150, deadline=None)
@@ -269,8 +279,11 @@ def test_a_mangled_file_gives_findings_inside_the_file_and_never_a_crash(data: s
         assert finding.render("en")
 
 
-TOKENS = ["cover", "speed_kmh", "truck.load", "zones.forbidden", "trip", ".", "==", "<", "and", "or", "not", "in", "(", ")", "[",
-          ",", '"open"', "'", "5", "2m", "$p", "limit_kg()", "age(", "-", "*", "/", "null", "if", "lambda", "：", "。", "&&", ":="]  # fmt: skip
+TOKENS = [
+    "cover", "speed_kmh", "truck.load", "zones.forbidden", "trip", ".", "==", "<", "and", "or", "not", "in", "(", ")",
+    "[", ",", '"open"', "'", "5", "2m", "$p", "limit_kg()", "age(", "-", "*", "/", "null", "if", "lambda", "：",
+    "。", "&&", ":=",
+]  # fmt: skip
 
 
 @settings(max_examples=300, deadline=None)
