@@ -18,6 +18,7 @@ from haulwatch.domain import derived
 from haulwatch.domain.breaches import Category, Severity
 from haulwatch.domain.orders import ROLES, STAGES, VERDICTS
 from haulwatch.domain.trucks import ZONE_KINDS
+from rules.schema import FUNCTIONS, SCOPES
 
 SCRIPTS = sorted(STATIC.glob("js/**/*.js"))
 SHEETS = sorted(STATIC.glob("css/*.css"))
@@ -73,12 +74,14 @@ def test_everything_that_the_server_can_name_has_a_text() -> None:
     assert wanted - set(texts("zh")) == set()
 
 
-def test_every_field_of_every_event_has_a_name() -> None:
+def test_everything_that_a_condition_can_name_has_a_name() -> None:
     hidden = {"event_id", "truck_id", "at", "at_ms", "since_ms", "received_at", "source", "resent", "images"}
     hidden |= {"from_ms", "to_ms"}
     kinds = (*get_args(Observation), *get_args(derived.DerivedEvent))
     fields = {field for kind in kinds for field in kind.__struct_fields__} - hidden
-    assert names_of("name", sorted(fields)) - set(texts("zh")) == set()
+    fields |= {field for scope in SCOPES.values() for field in scope}
+    wanted = names_of("name", sorted(fields)) | names_of("scope", list(SCOPES)) | names_of("call", FUNCTIONS)
+    assert wanted - set(texts("zh")) == set()
 
 
 def test_no_file_names_another_origin_or_inlines_code() -> None:

@@ -2,6 +2,7 @@
 import { clock, fullTime, operator, value } from "./format.js";
 import { known, t } from "./i18n.js";
 import { html, nothing } from "./lib.js";
+import { thingName } from "./parts.js";
 
 const UNITS = { _kmh: "km/h", _kg: "kg", _km: "km", _pct: "%", _deg: "deg", _ratio: "ratio", _share: "ratio", _confidence: "ratio", _m: "m", _t: "t", _s: "s" };
 const NOT_FACTS = new Set(["kind", "event_id", "truck_id", "at", "at_ms", "since_ms", "received_at", "source", "resent", "images", "lon", "lat"]);
@@ -29,8 +30,8 @@ function conditions(list, numbers) {
       ${list.map(
         (one) => html`<tr title=${one.text}>
           <td>${conditionName(one)}</td>
-          <td class="observed">${value(one.observed, one.unit)}</td>
-          <td class="required">${operator(one.operator)} ${value(one.threshold, one.unit)}</td>
+          <td class="observed">${valueOf(one.observed, one.unit)}</td>
+          <td class="required">${operator(one.operator)} ${valueOf(one.threshold, one.unit)}</td>
           <td class="ref">${numbers.get(one.event_id) ?? nothing}</td>
         </tr>`,
       )}
@@ -47,16 +48,29 @@ function conditionName(condition) {
   return nameOf(condition.name);
 }
 
-// "over_ratio(gross_kg)" → the function's name; "truck.load" → scope and field; else the name itself.
+// "over_ratio(gross_kg)" → the function's name; "truck.load" → scope and field; a calculation stays as written.
 export function nameOf(name) {
   const whole = known(`name.${name}`, null);
   if (whole) return whole;
   const call = /^(\w+)\((.*)\)$/.exec(name);
-  if (call) return `${known(`call.${call[1]}`, call[1])}（${call[2].split(", ").map(nameOf).join("–")}）`;
-  const [scope, field] = name.split(".");
-  if (field === undefined) return name;
+  if (call) return html`${known(`call.${call[1]}`, call[1])} <small>${argumentsOf(call[2])}</small>`;
+  const dotted = /^(\w+)\.(\w+)$/.exec(name);
+  if (!dotted) return name;
+  const [, scope, field] = dotted;
   const label = known(`name.${field}`, field);
   return known(`scope.${scope}`, null) === null ? `${scope} · ${label}` : `${t(`scope.${scope}`)}${label}`;
+}
+
+function argumentsOf(text) {
+  const parts = text.split(", ");
+  if (!parts.every((part) => /^[\w.]*$/.test(part))) return text;
+  return parts.map((part, i) => html`${i ? " – " : nothing}${nameOf(part)}`);
+}
+
+// Ids of places and devices by their names.
+function valueOf(raw, unit) {
+  if (Array.isArray(raw)) return value(raw.map(thingName), unit);
+  return value(typeof raw === "string" ? thingName(raw) : raw, unit);
 }
 
 function unitOf(field) {
@@ -72,7 +86,7 @@ function recordOf(record, number) {
       <time datetime=${record.at} title=${fullTime(record.at)}>${clock(record.at)}</time>
       ${record.payload.source ? html`<small>${record.payload.source}</small>` : nothing}
     </div>
-    <dl>${facts.map(([field, fact]) => html`<div><dt>${nameOf(field)}</dt><dd>${value(fact, unitOf(field))}</dd></div>`)}</dl>
+    <dl>${facts.map(([field, fact]) => html`<div><dt>${nameOf(field)}</dt><dd>${valueOf(fact, unitOf(field))}</dd></div>`)}</dl>
     ${images.map((image) => html`<p class="image">${t("why.image")} <code>${image.uri}</code>${image.sha256 ? html` <small title=${image.sha256}>SHA-256 ${image.sha256.slice(0, 12)}…</small>` : nothing}</p>`)}
     <details><summary>${t("why.raw")}</summary><pre>${JSON.stringify(record.payload, null, 2)}</pre></details>
   </li>`;

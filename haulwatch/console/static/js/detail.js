@@ -4,7 +4,7 @@ import { ago, duration, fullTime, position } from "./format.js";
 import { say, t } from "./i18n.js";
 import { html, nothing } from "./lib.js";
 import { history, law } from "./detail-law.js";
-import { marks, placeOf, plateChip, severityChip, stageChip } from "./parts.js";
+import { marks, placeOf, plateChip, severityChip, stageChip, thingName } from "./parts.js";
 import { state } from "./state.js";
 import "./track-graph.js";
 import { why } from "./detail-why.js";
@@ -47,7 +47,7 @@ class Detail extends HwElement {
       return html`<div class="empty" aria-busy=${state.detailStatus === "loading"}>
         <p>${t(texts[state.detailStatus] ?? "detail.none", { order: state.selectedId })}</p>
         ${state.detailStatus === "error" ? html`<button @click=${() => state.reloadDetail()}>${t("action.retry")}</button>` : nothing}
-        ${state.detailStatus === "none" ? html`<p class="hint">${t("detail.hint")}</p>` : nothing}
+        ${state.detailStatus === "none" ? overview() : nothing}
       </div>`;
     }
     const { detail, runbook } = shown;
@@ -87,6 +87,17 @@ class Detail extends HwElement {
   }
 }
 
+// What there is to do, while nothing is chosen.
+function overview() {
+  if (!state.counts) return nothing;
+  const stages = Object.entries(state.counts);
+  return html`<p class="hint">${t("detail.hint")}</p>
+    <table class="overview">
+      <caption>${t("detail.stages")}</caption>
+      <tbody>${stages.map(([stage, n]) => html`<tr class=${n ? "" : "dim"}><th scope="row">${stageChip(stage)}</th><td>${n}</td></tr>`)}</tbody>
+    </table>`;
+}
+
 const mine = (row) => row.roles.some((role) => LEADERS.includes(role));
 const rolesOf = (rows) => [...new Set(rows.flatMap((row) => row.roles))].map((role) => t(`role.${role}`)).join(" / ");
 
@@ -110,10 +121,11 @@ function head(order) {
 function facts(order, breach) {
   const delay = (new Date(order.opened_at) - new Date(order.detected_at)) / 1000;
   const lasted = (new Date(order.ended_at ?? order.last_detected_at) - new Date(order.started_at)) / 1000;
+  const goesOn = order.ended_at === null && breach.conditions.some((condition) => condition.name === "held");
   return html`<dl class="facts">
     <div><dt>${t("fact.detected")}</dt><dd>${fullTime(order.detected_at)} <small>${ago(order.detected_at)}</small></dd></div>
     <div><dt>${t("fact.started")}</dt>
-      <dd>${fullTime(order.started_at)} <small>${lasted >= 1 ? t("fact.lasted", { duration: duration(lasted) }) : nothing}${order.ended_at ? nothing : ` ${t("mark.ongoing")}`}</small></dd></div>
+      <dd>${fullTime(order.started_at)} <small>${lasted >= 1 ? t("fact.lasted", { duration: duration(lasted) }) : nothing}${goesOn ? ` ${t("mark.ongoing")}` : nothing}</small></dd></div>
     <div><dt>${t("fact.opened")}</dt>
       <dd>${fullTime(order.opened_at)} <small>${delay >= 0 ? t("fact.delay", { duration: duration(delay) }) : nothing}</small></dd></div>
     ${order.late ? html`<div class="warn"><dt>${t("mark.late")}</dt><dd>${t("mark.late_long")}</dd></div>` : nothing}
@@ -128,7 +140,7 @@ function facts(order, breach) {
                 state.dispatchEvent(new Event("zoom"));
               }}>${t("action.on_map")}</button>`}
       </dd></div>
-    ${order.squad_id ? html`<div><dt>${t("fact.squad")}</dt><dd>${state.squadNames.get(order.squad_id) ?? order.squad_id}</dd></div>` : nothing}
+    ${order.squad_id ? html`<div><dt>${t("fact.squad")}</dt><dd>${thingName(order.squad_id)}</dd></div>` : nothing}
     ${order.verdict ? html`<div><dt>${t("fact.verdict")}</dt><dd>${t(`verdict.${order.verdict}`)}</dd></div>` : nothing}
     ${order.reason_code ? html`<div><dt>${t("fact.reason")}</dt><dd>${t(`reason_code.${order.reason_code}`)}</dd></div>` : nothing}
   </dl>`;

@@ -55,7 +55,7 @@ export function value(raw, unit) {
   if (typeof raw === "string") return known(`value.${raw}`, raw);
   if (unit === "s") return duration(raw);
   if (unit === "ratio") return `${number.format(raw * 100)} %`;
-  return unit ? `${number.format(raw)} ${known(`unit.${unit}`, unit)}` : number.format(raw);
+  return unit && unit !== "count" ? `${number.format(raw)} ${known(`unit.${unit}`, unit)}` : number.format(raw);
 }
 
 const OPERATORS = { ">=": "≥", "<=": "≤", "==": "=", "!=": "≠" };

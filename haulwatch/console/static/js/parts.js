@@ -26,16 +26,20 @@ export function marks(order) {
     ${order.occurrences > 1
       ? html`<span class="mark" title=${t("mark.occurrences_long")}>${t("mark.occurrences", { n: order.occurrences })}</span>`
       : nothing}
-    ${order.ended_at === null ? html`<span class="mark ongoing">${t("mark.ongoing")}</span>` : nothing}
   `;
 }
 
-export function zoneName(id) {
-  return say(state.zoneNames.get(id)) || id;
-}
+const PLACE_ORDER = ["district", "township"]; // then sites; a route is no place
+
+// How people call the zone, station, camera or squad of this id.
+export const thingName = (id) => say(state.zones.get(id)?.name) || state.names.get(id) || id;
+
+export const zoneKind = (id) => state.zones.get(id)?.kind;
 
 export function placeOf(order) {
-  const names = order.zone_ids.map(zoneName);
+  const rank = (id) => (PLACE_ORDER.indexOf(zoneKind(id)) + PLACE_ORDER.length + 1) % (PLACE_ORDER.length + 1);
+  const ids = order.zone_ids.filter((id) => zoneKind(id) !== "route").sort((a, b) => rank(a) - rank(b));
+  const names = ids.map(thingName);
   if (names.length) return names.join(" · ");
   return order.lon === null ? t("place.unknown") : t("place.no_zone");
 }

@@ -14,8 +14,8 @@ const ACTOR_KEY = "haulwatch.actor";
 class State extends EventTarget {
   city = null;
   basemap = {};
-  zoneNames = new Map();
-  squadNames = new Map();
+  zones = new Map(); // zone_id → { name, kind }
+  names = new Map(); // ids of stations, cameras and squads → how people call them
   orders = new Map(); // order_id → the newest copy known
   listed = []; // order ids in the order of the list
   waiting = []; // new ones behind the "3 new" pill
@@ -51,8 +51,10 @@ class State extends EventTarget {
     const [city, basemap] = await retrying(() => Promise.all([getJson("/api/v1/city"), getJson("/api/v1/city/basemap")]));
     this.city = city;
     this.basemap = basemap;
-    for (const feature of city.zones.features) this.zoneNames.set(feature.properties.zone_id, feature.properties.name);
-    for (const squad of city.squads) this.squadNames.set(squad.squad_id, squad.name ?? squad.squad_id);
+    for (const { properties } of city.zones.features) this.zones.set(properties.zone_id, properties);
+    for (const one of [...city.stations, ...city.cameras, ...city.squads]) {
+      this.names.set(one.station_id ?? one.camera_id ?? one.squad_id, one.name);
+    }
     this.dispatchEvent(new Event("city"));
     this.changed();
   }

@@ -3,7 +3,7 @@ import { HwElement } from "../element.js";
 import { ago, duration, plate } from "../format.js";
 import { known, languageChanged, t } from "../i18n.js";
 import { html, nothing, ol } from "../lib.js";
-import { SEVERITIES, severityName } from "../parts.js";
+import { SEVERITIES, severityName, zoneKind } from "../parts.js";
 import { state } from "../state.js";
 import { BaseMap, Devices, ZONE_KINDS, Zones } from "./city-layers.js";
 import { OrderMarkers, TrackLayer } from "./order-layers.js";
@@ -19,6 +19,12 @@ const LOOKS = [
 ];
 const PADDING = [70, 70, 70, 70];
 const LEGEND_WIDTH = 210;
+
+// Permitted routes are lit up only where they are the matter.
+function zonesOf(order) {
+  const aboutRoutes = ["route", "time", "permit"].includes(order?.category);
+  return (order?.zone_ids ?? []).filter((id) => aboutRoutes || zoneKind(id) !== "route");
+}
 
 class CityMap extends HwElement {
   #palette = readPalette();
@@ -87,7 +93,7 @@ class CityMap extends HwElement {
 
   #showSelection() {
     this.#track.show(null);
-    this.#parts?.zones.light(state.selected?.zone_ids ?? []);
+    this.#parts?.zones.light(zonesOf(state.selected));
     this.#showOrders();
     this.#trucks.redraw();
   }
@@ -95,7 +101,7 @@ class CityMap extends HwElement {
   #showDetail() {
     const { order, breach } = state.detail.detail;
     this.#track.show(breach);
-    this.#parts?.zones.light(order.zone_ids);
+    this.#parts?.zones.light(zonesOf(order));
     this.#showOrders();
     this.#bringIntoView();
   }
