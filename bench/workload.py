@@ -142,7 +142,7 @@ class _Truck:
         self.still = 0
 
     def place(self) -> tuple[float, float]:
-        street = self.along * STREET_DEG
+        street = (self.along + 0.5) * STREET_DEG
         lon, lat = (self.across, street) if self.eastward else (street, self.across)
         return (
             WEST + lon + self.rng.gauss(0, NOISE_DEG),
@@ -156,8 +156,8 @@ class _Truck:
             self.across = min(max(self.across, 0.0), 0.2)
             self.sign = -self.sign
         elif self.across // STREET_DEG != before and self.rng.random() < 0.15:
-            crossing = round(self.across / STREET_DEG)
-            self.along, self.across = min(crossing, 39), self.along * STREET_DEG
+            crossing = int(self.across / STREET_DEG)
+            self.along, self.across = min(crossing, 39), (self.along + 0.5) * STREET_DEG
             self.eastward = not self.eastward
 
     def report(self, tick: int) -> str:
