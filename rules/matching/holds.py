@@ -28,12 +28,12 @@ BASE_KINDS = frozenset((Position, Weighing, Sighting, Manifest))
 def observed_on(expression: Expression) -> frozenset[type]:
     """The types of events after which a `while` or `until` is looked at.
 
-    Bare names are fields of a position; without them every base event is an observation. What names `truck.silent`
-    is looked at on `silence` too: no position ever sees a silent truck.
+    Bare names are fields of a position. Without them every base event is an observation, and `silence` is one for what
+    names `truck.silent`: no position ever sees a silent truck.
     """
-    bare = any(names_scope(expression, scope) for scope in ("event", "station", "camera"))
-    kinds: frozenset[type] = frozenset((Position,)) if bare else BASE_KINDS
-    return kinds | {Silence} if names_scope(expression, "truck", "silent") else kinds
+    if any(names_scope(expression, scope) for scope in ("event", "station", "camera")):
+        return frozenset((Position,))
+    return BASE_KINDS | {Silence} if names_scope(expression, "truck", "silent") else BASE_KINDS
 
 
 class HoldMatcher:

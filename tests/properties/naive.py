@@ -202,10 +202,9 @@ class Story:
 
     def is_look(self, expression: Any, seen: Seen) -> bool:
         names = names_in(expression.tree)
-        if seen.kind == "silence":
-            return ("truck", "silent") in names
-        bare = {scope for scope, _ in names} & {"event", "station", "camera"}
-        return seen.kind == "position" or (seen.kind in BASE and not bare)
+        if {scope for scope, _ in names} & {"event", "station", "camera"}:
+            return seen.kind == "position"
+        return seen.kind in BASE or (seen.kind == "silence" and ("truck", "silent") in names)
 
     def sequence(self, match: SequenceMatch) -> None:
         head = next(k for k, step in enumerate(match.steps) if not step.absent)
