@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Any, Literal
 
-import msgspec
-
-from haulwatch.domain.breaches import Breach, Condition, Evidence, LawNote, Phase
-from haulwatch.domain.events import Manifest, Position, Sighting, Weighing
-from haulwatch.domain.instants import FOREVER_MS, NEVER_MS, rfc3339
-from haulwatch.domain.motion import track_rows
-from haulwatch.domain.text import Text
+from haulwatch.domain.breaches import Breach
+from haulwatch.domain.instants import FOREVER_MS
 from haulwatch.domain.trucks import Capture, Episode, TruckState
 from rules.engine import Detection
 from rules.model import Rule, WhileMatch
-from streams.runtime import CityRuntime, local_time
+from streams.runtime import CityRuntime
+from streams.telling import tell
 
 UPDATE_EVERY_MS = 60_000
 """At most one `updated` a minute of event time: a person reads them."""
@@ -97,7 +92,7 @@ def _open(runtime: CityRuntime, state: TruckState, scope: str, detection: Detect
         holding=_holds(detection),
         late=state.late,
     )
-    out.append(_breach(runtime, state, episode, rule, "opened", detection))
+    out.append(tell(runtime, state, episode, rule, "opened", detection))
 
 
 def _update(runtime: CityRuntime, state: TruckState, episode: Episode, detection: Detection, out: list[Breach]) -> None:
@@ -110,7 +105,7 @@ def _update(runtime: CityRuntime, state: TruckState, episode: Episode, detection
     if detection.detected_ms - episode.emitted_ms >= UPDATE_EVERY_MS:
         episode.emitted_ms = detection.detected_ms
         rule = _rule_of(runtime, episode, detection.rule)
-        out.append(_breach(runtime, state, episode, rule, "updated", detection))
+        out.append(tell(runtime, state, episode, rule, "updated", detection))
 
 
 def end_episodes(runtime: CityRuntime, state: TruckState, at_ms: int, out: list[Breach]) -> None:
@@ -128,7 +123,7 @@ def end_episodes(runtime: CityRuntime, state: TruckState, at_ms: int, out: list[
 def _end(runtime: CityRuntime, state: TruckState, episode: Episode, rule: Rule, out: list[Breach]) -> None:
     episode.ended = True
     episode.holding = False
-    out.append(_breach(runtime, state, episode, rule, "ended", None))
+    out.append(tell(runtime, state, episode, rule, "ended", None))
 
 
 def _set_deadline(state: TruckState) -> None:
@@ -141,88 +136,3 @@ def _set_deadline(state: TruckState) -> None:
 def _rule_of(runtime: CityRuntime, episode: Episode, otherwise: Rule) -> Rule:
     """An episode speaks in the name of the rule that opened it."""
     return runtime.rule(episode.rule_id) or otherwise
-
-
-def _breach(
-    runtime: CityRuntime,
-    state: TruckState,
-    episode: Episode,
-    rule: Rule,
-    phase: Phase,
-    detection: Detection | None,
-) -> Breach:
-    captures = detection.captures if detection is not None else ()
-    conditions = [condition for capture in captures for condition in capture.conditions]
-    conditions += detection.conditions if detection is not None else ()
-    status: Literal["active", "shadow"] = "shadow" if rule.status == "shadow" else "active"
-    located = state.fix_ms != NEVER_MS
-    return Breach(
-        breach_id=episode.breach_id,
-        phase=phase,
-        rule_id=rule.rule_id,
-        rule_hash=rule.rule_hash,
-        city_hash=runtime.city_hash,
-        category=rule.category,
-        severity=rule.severity,
-        status=status,
-        truck_id=state.truck_id,
-        started_at=rfc3339(episode.started_ms),
-        detected_at=rfc3339(episode.detected_ms),
-        ended_at=rfc3339(episode.last_ms) if phase == "ended" else None,
-        occurrences=episode.occurrences,
-        late=episode.late or state.late,
-        lon=state.lon if located else None,
-        lat=state.lat if located else None,
-        zone_ids=list(state.zones.view.ids),
-        title=rule.title,
-        summary=_summary(runtime, state, episode, rule, conditions),
-        conditions=conditions,
-        evidence=[_evidence(capture) for capture in captures],
-        track=track_rows(state.track),
-        law=LawNote(list(rule.law), _suggestion(runtime, state, rule, captures)),
-    )
-
-
-def _summary(
-    runtime: CityRuntime, state: TruckState, episode: Episode, rule: Rule, conditions: list[Condition]
-) -> Text:
-    """One sentence a dispatcher can read out: plate, local time, place, what was seen against what is allowed."""
-    when = local_time(episode.detected_ms, runtime.timezone).strftime("%m-%d %H:%M:%S")
-    names = [runtime.zone_names[z] for z in state.zones.view.ids if z in runtime.zone_names]
-    seen = "；".join(_said(c) for c in conditions[:3])
-    zh_place = f"，位于{'、'.join(n.zh for n in names[:3])}" if names else ""
-    en_place = f" in {', '.join(n.en for n in names[:3])}" if names else ""
-    return Text(
-        f"{state.truck_id} {when} {rule.title.zh}{zh_place}" + (f"：{seen}" if seen else ""),
-        f"{state.truck_id} {when} {rule.title.en}{en_place}" + (f": {seen.replace('；', '; ')}" if seen else ""),
-    )
-
-
-def _said(condition: Condition) -> str:
-    unit = f" {condition.unit}" if condition.unit else ""
-    return f"{condition.name} = {condition.observed}{unit} ({condition.operator} {condition.threshold}{unit})"
-
-
-def _evidence(capture: Capture) -> Evidence:
-    event = capture.event
-    payload: dict[str, Any] = msgspec.to_builtins(event)
-    payload.pop("kind", None)
-    kind = type(event).__struct_config__.tag
-    return Evidence(event.event_id, str(kind), capture.alias, rfc3339(capture.at_ms), {"kind": kind, **payload})
-
-
-def _suggestion(
-    runtime: CityRuntime, state: TruckState, rule: Rule, captures: tuple[Capture, ...]
-) -> dict[str, Any] | None:
-    """What the law packs suggest for a weighed truck, with the raw and the tolerance-corrected mass."""
-    if rule.category != "overweight":
-        return None
-    truck = runtime.truck(state.truck_id)
-    for capture in reversed(captures):
-        event: Position | Weighing | Sighting | Manifest | Any = capture.event
-        if isinstance(event, Weighing):
-            judged_kg = event.gross_kg * (1 - runtime.tolerance_pct(event.station_id) / 100)
-            return runtime.law.suggestion(
-                rule.category, truck, event.gross_kg, judged_kg, capture.at_ms, axle_count=event.axle_count
-            )
-    return None
