@@ -10,6 +10,7 @@ from haulwatch.domain.breaches import Breach, Condition, Evidence, LawNote, Phas
 from haulwatch.domain.events import Sighting, Weighing
 from haulwatch.domain.instants import NEVER_MS, rfc3339
 from haulwatch.domain.motion import track_rows
+from haulwatch.domain.registry import Camera, Station
 from haulwatch.domain.text import Text
 from haulwatch.domain.trucks import Capture, Episode, TruckState
 from rules.engine import Detection
@@ -64,7 +65,7 @@ def _place(
     if episode.last_ms - state.fix_ms <= STALE_FIX_MS:
         return state.lon, state.lat, list(state.zones.view.ids)
     for capture in reversed(captures):
-        device = None
+        device: Station | Camera | None = None
         if isinstance(capture.event, Weighing):
             device = runtime.registry.stations.get(capture.event.station_id)
         elif isinstance(capture.event, Sighting):
