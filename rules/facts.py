@@ -52,14 +52,15 @@ class World:
         self.city_id = city_id
         self._timezone = timezone
         self._offsets: dict[int, int] = {}
+        self._permitted: dict[tuple[date | None, date | None, int], bool | None] = {}
+        self._in_hours: dict[tuple[str | None, int], bool | None] = {}
 
     def offset_ms(self, at_ms: int) -> int:
         """UTC offset of the city's local time at `at_ms`."""
         piece = at_ms // _SLICE_MS
         offset = self._offsets.get(piece)
         if offset is None:
-            if len(self._offsets) > 100_000:
-                self._offsets.clear()
+            _keep_small(self._offsets)
             local = datetime.fromtimestamp(piece * _SLICE_MS // 1000, UTC).astimezone(self._timezone)
             offset = self._offsets[piece] = round((local.utcoffset() or timedelta()).total_seconds() * 1000)
         return offset
@@ -74,14 +75,25 @@ class World:
 
     def permitted(self, truck: Truck, at_ms: int) -> bool | None:
         """Whether the local date is within the truck's permit; None when it has no dates at all."""
-        first, last = truck.permit_from, truck.permit_to
-        if first is None and last is None:
-            return None
-        today = self.today(at_ms)
-        return (first is None or first <= today) and (last is None or today <= last)
+        key = (truck.permit_from, truck.permit_to, at_ms // _SLICE_MS)
+        try:
+            return self._permitted[key]
+        except KeyError:
+            _keep_small(self._permitted)
+            found = self._permitted[key] = _within(truck.permit_from, truck.permit_to, self.today(at_ms))
+            return found
 
     def in_hours(self, permit_id: str | None, at_ms: int) -> bool | None:
         """Whether the local time is within the permit's hours; None without permit or hours."""
+        key = (permit_id, at_ms // 60_000)
+        try:
+            return self._in_hours[key]
+        except KeyError:
+            _keep_small(self._in_hours)
+            found = self._in_hours[key] = self._hours_of(permit_id, at_ms)
+            return found
+
+    def _hours_of(self, permit_id: str | None, at_ms: int) -> bool | None:
         permit = self.registry.permits.get(permit_id) if permit_id is not None else None
         if permit is None or not permit.hours:
             return None
@@ -102,6 +114,18 @@ class World:
             return place(self.registry.cameras.get(event.camera_id))
         lon, lat = getattr(event, "lon", None), getattr(event, "lat", None)
         return (lon, lat) if lon is not None and lat is not None else None
+
+
+def _keep_small(memory: dict[Any, Any]) -> None:
+    """What is remembered can always be found out again: a long replay must not fill the memory."""
+    if len(memory) > 100_000:
+        memory.clear()
+
+
+def _within(first: date | None, last: date | None, today: date) -> bool | None:
+    if first is None and last is None:
+        return None
+    return (first is None or first <= today) and (last is None or today <= last)
 
 
 def place(post: Station | Camera | None) -> Point | None:

@@ -86,6 +86,9 @@ def parse(text: str, tell: Tell) -> Parsed | None:
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         _tell_syntax(error, text, lead, tell)
         return None
+    if _depth(tree) > MAX_NESTING:
+        tell(0, 1, "E031", "表达式嵌套过深", "expression nested too deeply", None)
+        return None
     return Parsed(text, tree, lexer.placeholders, _byte_offsets(prepared[lead:], lead))
 
 
@@ -106,6 +109,16 @@ def _nesting(text: str) -> int:
         elif character in ")]}":
             depth -= 1
     return deepest
+
+
+def _depth(tree: ast.expr) -> int:
+    """Levels of the tree, without recursion."""
+    level: list[ast.AST] = [tree]
+    depth = 0
+    while level:
+        level = [child for node in level for child in ast.iter_child_nodes(node) if isinstance(child, ast.expr)]
+        depth += 1
+    return depth
 
 
 class _Lexer:

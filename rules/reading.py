@@ -5,6 +5,7 @@ Each reader returns the value, or None after reporting why not; so one mistake n
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from rules.yaml_source import Source, ascii_of, full_width, to_ascii
 T = TypeVar("T")
 
 SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+LONGEST_S = 100 * 366 * 86400.0
 DURATION = re.compile(r"(?:[0-9]+(?:\.[0-9]+)?(?:ms|[smhd]))+")
 _PART = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|[smhd])")
 _NUMBER = re.compile(r"[-+]?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?")
@@ -37,7 +39,8 @@ def seconds(text: str) -> float | None:
     """`2m10s` as seconds, or None when it is not a duration."""
     if not DURATION.fullmatch(text):
         return None
-    return sum(float(number) * SECONDS[unit] for number, unit in _PART.findall(text))
+    found = sum(float(number) * SECONDS[unit] for number, unit in _PART.findall(text))
+    return found if found <= LONGEST_S else None
 
 
 def is_plain(node: Node) -> bool:
@@ -209,7 +212,7 @@ class Reader:
         word = self.token(node, what)
         if word is None:
             return None
-        if _NUMBER.fullmatch(word) and is_plain(node):
+        if _NUMBER.fullmatch(word) and is_plain(node) and abs(float(word)) < math.inf:
             return float(word)
         if _NUMBER.fullmatch(word):
             self.error(

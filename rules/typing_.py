@@ -9,10 +9,11 @@ import ast
 from collections.abc import Sequence
 
 from haulwatch.domain.text import Text
-from rules import comparing, schema, scopes
+from rules import calling, comparing, scopes
+from rules.comparing import type_of
 from rules.findings import suggestion
 from rules.lexing import Parsed, Tell
-from rules.nodes import Arithmetic, Call, Compare, Const, Junction, Membership, Name, Node, Not, Operator, Type
+from rules.nodes import Arithmetic, Compare, Const, Junction, Membership, Name, Node, Not, Operator, Type
 from rules.scopes import Names, Unknown
 
 _OPERATORS: dict[type[ast.cmpop], Operator] = {
@@ -25,6 +26,9 @@ _OPERATORS: dict[type[ast.cmpop], Operator] = {
 }
 _ARITHMETIC: dict[type[ast.operator], str] = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/"}
 _NULL = ("null", "None", "unknown")
+LARGEST = 1e15
+"""Whole numbers up to here are exact as floats, in which all numbers are compared."""
+MAX_CONDITIONS = 2000
 _NUMBER = Type("number", nullable=False)
 _TEXT = Type("text", nullable=False)
 _BOOL = Type("bool", nullable=False)
@@ -32,7 +36,7 @@ _BOOL = Type("bool", nullable=False)
 
 def check_condition(parsed: Parsed, names: Names, tell: Tell) -> Node | None:
     """The checked tree of a condition, or None after telling everything that is wrong with it."""
-    checker = _Checker(parsed, names, tell, ())
+    checker = _Checker(parsed, names, tell, (), [0])
     tree = checker.condition(parsed.tree)
     if tree is not None:
         comparing.tell_contradictions(tree, checker.tell_node_text)
@@ -40,11 +44,12 @@ def check_condition(parsed: Parsed, names: Names, tell: Tell) -> Node | None:
 
 
 class _Checker:
-    def __init__(self, parsed: Parsed, names: Names, tell: Tell, inside: tuple[str, ...]) -> None:
+    def __init__(self, parsed: Parsed, names: Names, tell: Tell, inside: tuple[str, ...], size: list[int]) -> None:
         self.parsed = parsed
         self.names = names
         self._tell = tell
         self.inside = inside
+        self.size = size
 
     def tell(self, node: ast.expr, code: str, zh: str, en: str, hint: Text | None = None) -> None:
         start = self.parsed.start(node)
@@ -58,6 +63,12 @@ class _Checker:
 
     def condition(self, node: ast.expr) -> Node | None:
         """`node` as something true, false or unknown."""
+        self.size[0] += 1
+        if self.size[0] > MAX_CONDITIONS:
+            if self.size[0] == MAX_CONDITIONS + 1:
+                zh, en = "命名条件展开后过大", "too large with all named conditions filled in"
+                self.tell(node, "E031", zh, en)
+            return None
         if isinstance(node, ast.BoolOp):
             return self._junction(node)
         if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
@@ -70,7 +81,7 @@ class _Checker:
         value = self.value(node)
         if value is None:
             return None
-        if _type(value).kind == "bool" or (isinstance(value, Name) and _type(value).kind == "list"):
+        if type_of(value).kind == "bool" or (isinstance(value, Name) and type_of(value).kind == "list"):
             return value
         hint = Text("写成比较，例如 … == … 或 … > …", "write a comparison, such as … == … or … > …")
         self.tell(
@@ -97,7 +108,9 @@ class _Checker:
             circle = " → ".join([*self.inside, node.id])
             self.tell(node, "E039", f"命名条件互相引用：{circle}", f"named conditions refer to each other: {circle}")
             return None
-        return _Checker(named.parsed, self.names, named.tell, (*self.inside, node.id)).condition(named.parsed.tree)
+        return _Checker(named.parsed, self.names, named.tell, (*self.inside, node.id), self.size).condition(
+            named.parsed.tree
+        )
 
     def _comparison(self, node: ast.Compare) -> Node | None:
         sides = [node.left, *node.comparators]
@@ -118,7 +131,7 @@ class _Checker:
                 self._refuse_null(side)
                 return None
         if isinstance(op, (ast.In, ast.NotIn)):
-            return self._membership(left, right, isinstance(op, ast.NotIn), text)
+            return self.membership(left, right, isinstance(op, ast.NotIn), text)
         if type(op) not in _OPERATORS:
             hint = Text("用 == 或 !=", "use == or !=")
             self.tell(whole, "E031", "不能用 is", "`is` is not allowed", hint)
@@ -161,7 +174,7 @@ class _Checker:
 
     # membership
 
-    def _membership(self, left: ast.expr, right: ast.expr, negated: bool, text: str) -> Node | None:
+    def membership(self, left: ast.expr, right: ast.expr, negated: bool, text: str) -> Node | None:
         item = self.value(left)
         container = self._container(right)
         if item is None or container is None:
@@ -173,8 +186,8 @@ class _Checker:
     def _contained(
         self, item: Node, container: Node, negated: bool, text: str, left: ast.expr, right: ast.expr
     ) -> Node | None:
-        kind = _type(item).kind
-        if _type(container).kind != "list":
+        kind = type_of(item).kind
+        if type_of(container).kind != "list":
             self.tell(
                 right, "E032", f"{self.parsed.segment(right)} 不是列表", f"{self.parsed.segment(right)} is not a list"
             )
@@ -189,7 +202,7 @@ class _Checker:
             return None
         if kind == "enum" and isinstance(container, Const) and isinstance(container.value, tuple):
             for value in container.value:
-                trouble = comparing.enum_value(_type(item), value)
+                trouble = comparing.enum_value(type_of(item), value)
                 if trouble is not None:
                     self.tell(self._element(right, value), trouble.code, trouble.zh, trouble.en, trouble.hint)
                     return None
@@ -240,7 +253,7 @@ class _Checker:
         if isinstance(node, ast.Attribute):
             return self._attribute(node)
         if isinstance(node, ast.Call):
-            return self._call(node)
+            return calling.check_call(node, self)
         if isinstance(node, ast.BinOp) and type(node.op) in _ARITHMETIC:
             return self._arithmetic(node)
         if isinstance(node, ast.UnaryOp) and isinstance(node.op, (ast.USub, ast.UAdd)):
@@ -264,7 +277,10 @@ class _Checker:
         if isinstance(value, bool):
             return Const(value, _BOOL, text)
         if isinstance(value, (int, float)):
-            return Const(float(value), _NUMBER, text)
+            if abs(value) <= LARGEST:
+                return Const(float(value), _NUMBER, text)
+            self.tell(node, "E026", "数值过大", "the number is too large")
+            return None
         if isinstance(value, str):
             return Const(value, _TEXT, text)
         if value is None:
@@ -285,7 +301,7 @@ class _Checker:
         if node.id in self.names.conditions and node.id not in self.names.fields:
             self.tell(node, "E032", f'"{node.id}" 是条件，不是值', f'"{node.id}" is a condition, not a value')
             return None
-        return self._told(node, scopes.bare(self.names, node.id, self.parsed.segment(node)))
+        return self.told(node, scopes.bare(self.names, node.id, self.parsed.segment(node)))
 
     def _param(self, node: ast.expr, name: str) -> Const | None:
         self.names.used_params.add(name)
@@ -308,9 +324,9 @@ class _Checker:
             width = len(node.attr)
             self._tell(self.parsed.end(node) - width, width, found.code, found.zh, found.en, found.hint)
             return None
-        return self._told(node.value if isinstance(found, Unknown) and found.at == "owner" else node, found)
+        return self.told(node.value if isinstance(found, Unknown) and found.at == "owner" else node, found)
 
-    def _told(self, node: ast.expr, found: Name | Const | Unknown) -> Name | Const | None:
+    def told(self, node: ast.expr, found: Name | Const | Unknown) -> Name | Const | None:
         if isinstance(found, Unknown):
             if self.parsed.segment(node).split(".")[0] in self.names.broken:
                 return None
@@ -337,63 +353,3 @@ class _Checker:
             return found
         self.tell(node, found.code, found.zh, found.en, found.hint)
         return None
-
-    # functions
-
-    def _call(self, node: ast.Call) -> Node | None:
-        name = node.func.id if isinstance(node.func, ast.Name) else ""
-        text = self.parsed.segment(node)
-        if name not in schema.FUNCTIONS:
-            shown = self.parsed.segment(node.func)
-            hint = suggestion(shown, schema.FUNCTIONS)
-            self.tell(node.func, "E037", f'未知函数 "{shown}"', f'unknown function "{shown}"', hint)
-            return None
-        wanted = {"distance_m": 2, "age": 1, "limit_kg": 0, "over_ratio": 1, "contains": 2}[name]
-        if len(node.args) != wanted or node.keywords:
-            self.tell(node, "E037", f"{name} 需要 {wanted} 个参数", f"{name} takes {wanted} arguments")
-            return None
-        if name == "contains":
-            return self._membership(node.args[1], node.args[0], False, text)
-        if name == "limit_kg":
-            return Call(name, (), Type("number", "kg", low=0), text)
-        if name == "distance_m":
-            return self._distance(node, text)
-        return self._age(node.args[0], text) if name == "age" else self._over(node.args[0], text)
-
-    def _distance(self, node: ast.Call, text: str) -> Node | None:
-        places: list[Node] = []
-        for argument in node.args:
-            word = argument.id if isinstance(argument, ast.Name) else self.parsed.segment(argument)
-            found = self._told(argument, scopes.point(self.names, word, word))
-            if found is not None:
-                places.append(found)
-        return Call("distance_m", tuple(places), Type("number", "m", low=0), text) if len(places) == 2 else None
-
-    def _age(self, argument: ast.expr, text: str) -> Node | None:
-        word = self.parsed.segment(argument)
-        kind = Type("number", "s")
-        if word in schema.AGE_OF:
-            owner, attribute = word.split(".")
-            found = scopes.dotted(self.names, owner, attribute, word)
-            return Call("age", (found,), kind, text) if isinstance(found, Name) else None
-        if word in self.names.steps:
-            return Call("age", (Name("step", "", Type("instant"), word, word, self.names.steps[word]),), kind, text)
-        if word in self.names.blocked:
-            self._told(argument, scopes.bare(self.names, word, word))
-            return None
-        hint = suggestion(word, [*schema.AGE_OF, *self.names.steps])
-        self.tell(argument, "E037", f"age() 不能用于 {word}", f"age() cannot be asked of {word}", hint)
-        return None
-
-    def _over(self, argument: ast.expr, text: str) -> Node | None:
-        mass = self.value(argument)
-        if mass is None:
-            return None
-        if _type(mass).kind == "number" and _type(mass).unit in ("kg", None):
-            return Call("over_ratio", (mass,), Type("number", "ratio"), text)
-        self.tell(argument, "E037", "over_ratio() 需要以 kg 计的质量", "over_ratio() takes a mass in kg")
-        return None
-
-
-def _type(node: Node) -> Type:
-    return comparing.type_of(node)

@@ -252,6 +252,62 @@ def test_hashes_stay_what_they_were_when_the_software_is_updated() -> None:
     assert (rule.match_hash[:16], rule.rule_hash[:16]) == ("6f8b73fc1a8b60d3", "cd3bc8c309ed9879")
 
 
+# more of what cannot be reached, begun or ended
+
+
+def in_match(match: str) -> list[tuple[str, int, str]]:
+    old = b"    match:\n      on: position\n      where: speed_kmh > $limit_kmh\n"
+    text = vendor().replace(old, f"    match: {match}\n".encode())
+    return codes(("rules/a.yaml", text))
+
+
+SHORT = [
+    ("{count: 3, of: {on: weighing}}", "E020"),
+    ("{sequence: [{as: a, on: weighing}]}", "E020"),
+    ("{sequence: [{as: a, absent: weighing, for: 5m}], within: 5m}", "E022"),
+    ("{sequence: [{as: a, on: jump}, {as: b, absent: weighing, for: 5m}, {as: c, on: jump}], within: 4m}", "E022"),
+    ("{sequence: [{as: a, on: jump}, {as: b, absent: jump, for: 3m}, {as: c, absent: silence, for: 3m}], within: 5m}",
+     "E022"),
+    ("{sequence: [], within: 5m}", "E013"),
+    ("{sequence: [{as: a, on: jump, for: 5m}], within: 5m}", "E010"),
+    ("{sequence: [{as: a, on: jump, absent: jump}], within: 5m}", "E011"),
+    ("{count: 0, of: {on: weighing}, within: 5m}", "E014"),
+    ("{count: 2.5, of: {on: weighing}, within: 5m}", "E014"),
+    ("{count: 3, of: {where: loaded}, within: 5m}", "E011"),
+    ("{while: speed_kmh > 5}", "E011"),
+    ("{while: speed_kmh > 5, for: 5}", "E016"),
+    ("{on: position, while: ignition}", "E010"),
+    ("{}", "E011"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("match", "code"), SHORT)
+def test_a_match_that_cannot_work_is_told(match: str, code: str) -> None:
+    assert in_match(match) == [("rules/a.yaml", 11, code)]
+
+
+HUGE = [
+    ("speed_kmh > " + "9" * 400, "E026"),
+    ("speed_kmh > 1e999", "E026"),
+    ("age(truck.load) > " + "9" * 400 + "d", "E012"),
+    ("not " * 500 + "ignition", "E031"),
+    ("speed_kmh > 1" + " + lat" * 300, "E031"),
+    ("(" * 200 + "ignition" + ")" * 200, "E031"),
+    ("ignition" + " and ignition" * 1000, "E031"),
+]
+
+
+@pytest.mark.parametrize(("where", "code"), HUGE)
+def test_what_is_too_large_is_refused(where: str, code: str) -> None:
+    assert [c for *_, c in codes(("rules/a.yaml", vendor(where=where)))] == [code]
+
+
+def test_conditions_that_multiply_each_other_are_refused() -> None:
+    lines = ["conditions:", "  c0: ignition", *(f"  c{i}: c{i - 1} and c{i - 1}" for i in range(1, 40))]
+    found = codes(("rules/a.yaml", vendor(where="c39", tail="\n".join(lines) + "\n")))
+    assert [c for *_, c in found] == ["E031"]
+
+
 # never a crash
 
 GOOD_FILES = [p.read_bytes() for p in sorted((Path(__file__).parents[3] / "rules/books").glob("*.yaml"))]
