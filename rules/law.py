@@ -9,14 +9,24 @@ for equipment (air suspension) counts only when the registry says that the truck
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from math import ceil, floor
 from typing import Any
 
 from haulwatch.domain.registry import Truck
 from haulwatch.domain.text import Text
-from rules.law_packs import Band, LawPack, LimitRow, MassLimits, PenaltyScale, Reference, load_packs, load_references
+from rules.law_packs import (
+    Band,
+    LawPack,
+    LimitRow,
+    MassLimits,
+    PenaltyScale,
+    Reference,
+    load_packs,
+    load_references,
+    shipped_law,
+)
 
 DAY_MS = 86_400_000
 LEGAL_TIME_MS = 8 * 3_600_000
@@ -37,9 +47,9 @@ _BODIES = {"rigid": Text("单车", "rigid"), "articulated": Text("汽车列车",
 class Law:
     """The law packs of a city; for each topic the later pack that is in force wins."""
 
-    def __init__(self, packs: Sequence[LawPack]) -> None:
+    def __init__(self, packs: Sequence[LawPack], references: Mapping[str, Reference]) -> None:
         self.packs = tuple(packs)
-        self.references: dict[str, Reference] = load_references()
+        self.references = references
         self._limits: dict[tuple[object, ...], float | None] = {}
         self._tables: dict[int, LawPack | None] = {}
 
@@ -116,9 +126,13 @@ class Law:
         }
 
 
-def load_law(names: Sequence[str]) -> Law:
-    """The law of a city by the names of its packs (`city.yaml`, `law:`); AuthorError when one is unknown or wrong."""
-    return Law(load_packs(names))
+def load_law(names: Sequence[str], law_files: Mapping[str, bytes] | None = None) -> Law:
+    """The law of a city by the names of its packs (`city.yaml`, `law:`); AuthorError when one is unknown or wrong.
+
+    `law_files` are the files of the packs by name; None: the shipped ones.
+    """
+    law_files = shipped_law() if law_files is None else law_files
+    return Law(load_packs(names, law_files), load_references(law_files))
 
 
 def limit_in(table: MassLimits | None, axles: int, truck: Truck) -> float | None:

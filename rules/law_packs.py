@@ -5,9 +5,8 @@ A pack is one edition of one text. Editions change, so a revision is a new file 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
-from functools import lru_cache
 from importlib.resources import files
 from typing import Literal, TypeVar
 
@@ -167,9 +166,15 @@ def available_packs() -> tuple[str, ...]:
     return tuple(sorted(n.removesuffix(".yaml") for n in names if n.endswith(".yaml") and n != REFERENCES_FILE))
 
 
-def load_packs(names: Sequence[str]) -> tuple[LawPack, ...]:
+def shipped_law() -> dict[str, bytes]:
+    """The files of the shipped law packs and of the cited articles by name."""
+    folder = files("rules").joinpath("law")
+    return {entry.name: entry.read_bytes() for entry in folder.iterdir() if entry.name.endswith(".yaml")}
+
+
+def load_packs(names: Sequence[str], law_files: Mapping[str, bytes]) -> tuple[LawPack, ...]:
     """The packs by name, in this order; AuthorError with every finding when one is unknown or wrong."""
-    known = available_packs()
+    known = sorted(n.removesuffix(".yaml") for n in law_files if n != REFERENCES_FILE)
     report = Report()
     packs: list[LawPack] = []
     findings: list[Finding] = []
@@ -177,7 +182,7 @@ def load_packs(names: Sequence[str]) -> tuple[LawPack, ...]:
         if name not in known:
             findings.append(_unknown_pack(name, known))
             continue
-        pack = read_pack(f"rules/law/{name}.yaml", _shipped(f"{name}.yaml"), report)
+        pack = read_pack(f"rules/law/{name}.yaml", law_files[f"{name}.yaml"], report)
         if pack is not None:
             packs.append(pack)
     findings += report.findings
@@ -186,11 +191,10 @@ def load_packs(names: Sequence[str]) -> tuple[LawPack, ...]:
     return tuple(packs)
 
 
-@lru_cache(maxsize=1)
-def load_references() -> dict[str, Reference]:
+def load_references(law_files: Mapping[str, bytes]) -> dict[str, Reference]:
     """The cited articles by key."""
     report = Report()
-    found = _read(References, f"rules/law/{REFERENCES_FILE}", _shipped(REFERENCES_FILE), report)
+    found = _read(References, f"rules/law/{REFERENCES_FILE}", law_files[REFERENCES_FILE], report)
     if found is None:
         raise AuthorError(report.findings)
     return found.references
@@ -199,10 +203,6 @@ def load_references() -> dict[str, Reference]:
 def read_pack(name: str, data: bytes, report: Report) -> LawPack | None:
     """One pack from the bytes of its file; findings go to `report`, and then there is no pack."""
     return _read(LawPack, name, data, report)
-
-
-def _shipped(name: str) -> bytes:
-    return files("rules").joinpath("law", name).read_bytes()
 
 
 def _unknown_pack(name: str, known: Sequence[str]) -> Finding:

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
-from importlib.resources import files as resources
 from typing import Literal
 from zoneinfo import ZoneInfo
 
@@ -19,7 +18,7 @@ from geofences.loading import load_zones
 from geofences.zones import Zone
 from haulwatch.city.calendar import DEFAULT_CALENDAR, Calendar, CalendarFile
 from haulwatch.city.documents import read_document
-from haulwatch.city.files import CALENDAR_FILE, SETTINGS_FILE, content_hash, decides, stray_findings
+from haulwatch.city.files import CALENDAR_FILE, SETTINGS_FILE, content_hash, decides, shipped_files, stray_findings
 from haulwatch.city.registry import Bounds, Tables
 from haulwatch.city.settings import CitySettings
 from haulwatch.domain.errors import AuthorError, Finding
@@ -86,8 +85,9 @@ def _read(files: Mapping[str, bytes], today: date | None) -> tuple[City | None, 
     if broken or settings is None or calendar is None or book is None:
         return None, findings
     registry = tables.registry(lambda lon, lat: convert(lon, lat, datum, "wgs84"))
-    law = load_law(settings.law)
-    shipped |= _law_files(settings.law)
+    law_files = _law_files(files)
+    law = load_law(settings.law, law_files)
+    shipped |= {f"law/{name}.yaml": law_files[f"{name}.yaml"] for name in (*settings.law, "references")}
     city = City(
         city_id=settings.id,
         name=settings.name,
@@ -155,15 +155,10 @@ def _rule_files(files: Mapping[str, bytes]) -> tuple[dict[str, bytes], dict[str,
     own = {name: data for name, data in files.items() if name.startswith("rules/") and decides(name)}
     if any(not name.startswith("rules/local/") for name in own):
         return own, {}
-    books = resources("rules").joinpath("books")
-    shipped = {
-        f"rules/{entry.name}": entry.read_bytes()
-        for entry in sorted(books.iterdir(), key=lambda entry: entry.name)
-        if entry.name.endswith(".yaml") and not entry.name.endswith(".test.yaml")
-    }
-    return shipped | own, dict(shipped)
+    shipped = {name: data for name, data in shipped_files(files).items() if name.startswith("rules/")}
+    return shipped | own, shipped
 
 
-def _law_files(names: tuple[str, ...]) -> dict[str, bytes]:
-    folder = resources("rules").joinpath("law")
-    return {f"law/{name}.yaml": folder.joinpath(f"{name}.yaml").read_bytes() for name in (*names, "references")}
+def _law_files(files: Mapping[str, bytes]) -> dict[str, bytes]:
+    law = {name: data for name, data in shipped_files(files).items() if name.startswith("law/")}
+    return {name.removeprefix("law/"): data for name, data in law.items()}

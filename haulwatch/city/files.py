@@ -5,6 +5,7 @@ from __future__ import annotations
 import fnmatch
 import hashlib
 from collections.abc import Iterator, Mapping
+from importlib.resources import files as resources
 from pathlib import Path
 
 import msgspec
@@ -13,11 +14,14 @@ import zstandard
 from haulwatch.city.tables import TABLE_FILES
 from haulwatch.domain.errors import Finding, WorldError, did_you_mean
 from haulwatch.domain.text import Text
+from rules.law_packs import shipped_law
 
 SETTINGS_FILE = "city.yaml"
 CALENDAR_FILE = "calendar.yaml"
 _DECIDING = ("rules/*.yaml", "geofences/*.geojson")
 _TEST_SUFFIX = ".test.yaml"
+SHIPPED = "shipped:"
+"""Marks files of a pack that came with the program; no file of a folder is named so."""
 _UNDECIDING = ("basemap/*.geojson", "rules/*.test.yaml")
 _FOLDERS = ("rules", "geofences", "basemap")
 _MEANT_SUFFIXES = {
@@ -85,7 +89,7 @@ def stray_findings(files: Mapping[str, bytes]) -> list[Finding]:
     known = (SETTINGS_FILE, CALENDAR_FILE, *TABLE_FILES)
     findings = []
     for name in sorted(files):
-        if belongs(name):
+        if belongs(name) or name.startswith(SHIPPED):
             continue
         hint = did_you_mean(name.lower(), known)
         if name.startswith("geofences/"):
@@ -102,7 +106,7 @@ def content_hash(files: Mapping[str, bytes], shipped: Mapping[str, bytes]) -> st
     """
     digest = hashlib.sha256()
     deciding = {name: data for name, data in files.items() if decides(name)}
-    deciding |= {f"shipped:{name}": data for name, data in shipped.items()}
+    deciding |= {f"{SHIPPED}{name}": data for name, data in shipped.items()}
     for name, data in sorted(deciding.items()):
         plain = data.removeprefix(b"\xef\xbb\xbf").replace(b"\r\n", b"\n")
         for part in (name.encode(), plain):
@@ -111,10 +115,27 @@ def content_hash(files: Mapping[str, bytes], shipped: Mapping[str, bytes]) -> st
     return digest.hexdigest()
 
 
+def shipped_files(files: Mapping[str, bytes]) -> dict[str, bytes]:
+    """The shipped rule books (`rules/…`) and law packs (`law/…`) that these files rely on.
+
+    A packed city carries the ones that were shipped when it was packed: it decides the same under a later program.
+    """
+    carried = {name.removeprefix(SHIPPED): data for name, data in files.items() if name.startswith(SHIPPED)}
+    if carried:
+        return carried
+    books = resources("rules").joinpath("books")
+    shipped = {f"rules/{entry.name}": entry.read_bytes() for entry in books.iterdir() if decides(f"rules/{entry.name}")}
+    return shipped | {f"law/{name}": data for name, data in shipped_law().items()}
+
+
 def pack_city(files: Mapping[str, bytes]) -> bytes:
-    """The files that belong to a city as one compressed block; equal files give equal bytes."""
-    kept = [(name, files[name]) for name in sorted(files) if belongs(name)]
-    return zstandard.ZstdCompressor(level=10).compress(msgspec.msgpack.encode(kept))
+    """The files that belong to a city, and the shipped ones it relies on, as one compressed block.
+
+    Equal files give equal bytes.
+    """
+    kept = {name: data for name, data in files.items() if belongs(name)}
+    kept |= {f"{SHIPPED}{name}": data for name, data in shipped_files(files).items()}
+    return zstandard.ZstdCompressor(level=10).compress(msgspec.msgpack.encode(sorted(kept.items())))
 
 
 def unpack_city(packed: bytes) -> dict[str, bytes]:

@@ -138,9 +138,24 @@ def test_the_hash_changes_with_whatever_decides(files: Files, file: str, old: st
 
 def test_a_pack_gives_back_what_belongs(files: Files) -> None:
     packed = pack_city(files | {"notes.txt": b"x", "trucks.xlsx": b"y"})
-    assert unpack_city(packed) == files
+    assert {name: data for name, data in unpack_city(packed).items() if not name.startswith("shipped:")} == files
     assert pack_city(dict(reversed(files.items()))) == packed
+    assert pack_city(unpack_city(packed)) == packed
     assert build_city(unpack_city(packed)).city_hash == build_city(files).city_hash
+
+
+def test_a_packed_city_keeps_the_books_it_was_packed_with(files: Files) -> None:
+    del files["rules/speed.yaml"]
+    packed = unpack_city(pack_city(files))
+    before = build_city(packed)
+    assert build_city(files).city_hash == before.city_hash
+    # As if it had been packed under a program whose books and laws were others.
+    name = next(name for name in packed if name.startswith("shipped:rules/"))
+    packed[name] += b"\n# another edition\n"
+    older = build_city(packed)
+    assert older.city_hash != before.city_hash
+    assert [rule.rule_id for rule in older.book.rules] == [rule.rule_id for rule in before.book.rules]
+    assert pack_city(packed) == pack_city(unpack_city(pack_city(packed)))
 
 
 @given(st.binary(max_size=200))
