@@ -12,6 +12,7 @@ from typing import Any
 
 import httpx
 import pytest
+from fastapi import FastAPI
 from playwright.sync_api import Browser, BrowserContext, Page, Request, expect, sync_playwright
 
 from haulwatch.console.app import ConsoleSettings, create_app
@@ -274,3 +275,30 @@ def test_a_narrow_screen_shows_one_thing_at_a_time_and_never_scrolls_sideways(de
     expect(page.locator("hw-map")).to_be_in_viewport()
     expect(page.locator("hw-detail")).to_be_hidden()
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_a_server_that_went_away_is_said_and_what_was_missed_arrives(browser: Browser, tmp_path: Path) -> None:
+    store = open_store(sqlite_url(tmp_path))
+    made = 0
+
+    def app() -> FastAPI:
+        return create_app(store, SteeredFeed(), SteeredIntake(), small_city(), settings=ConsoleSettings(live=QUICK))
+
+    def happens() -> None:
+        nonlocal made
+        made += 1
+        store.intake([overweight(f"b{made}", time.time_ns() // 1_000_000, f"浙E{made:05d}")])
+
+    with browser.new_context(viewport={"width": 1600, "height": 900}) as context:
+        page = context.new_page()
+        with served(app()) as url:
+            page.goto(url)
+            expect(page.locator(".connection")).to_contain_text("实时")
+            happens()
+            expect(page.get_by_role("button", name="1 条新工单")).to_be_visible()
+        expect(page.get_by_role("alert")).to_contain_text("已断开")
+        happens()
+        with served(app(), port=int(url.rsplit(":", 1)[1])):
+            expect(page.get_by_role("button", name="2 条新工单")).to_be_visible(timeout=15_000)
+            expect(page.get_by_role("alert")).to_have_count(0)
+    store.close()

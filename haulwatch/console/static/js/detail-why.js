@@ -31,7 +31,7 @@ function conditions(list, numbers) {
         (one) => html`<tr title=${one.text}>
           <td>${conditionName(one)}</td>
           <td class="observed">${valueOf(one.observed, one.unit)}</td>
-          <td class="required">${operator(one.operator)} ${valueOf(one.threshold, one.unit)}</td>
+          <td class="required">${required(one)}</td>
           <td class="ref">${numbers.get(one.event_id) ?? nothing}</td>
         </tr>`,
       )}
@@ -65,6 +65,11 @@ function argumentsOf(text) {
   const parts = text.split(", ");
   if (!parts.every((part) => /^[\w.]*$/.test(part))) return text;
   return parts.map((part, i) => html`${i ? " – " : nothing}${nameOf(part)}`);
+}
+
+// "any" and "none" speak for themselves; the others compare with a threshold.
+function required({ operator: symbol, threshold, unit }) {
+  return threshold === null ? operator(symbol) : `${operator(symbol)} ${valueOf(threshold, unit)}`;
 }
 
 // Ids of places and devices by their names.

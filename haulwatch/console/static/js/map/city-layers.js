@@ -132,7 +132,7 @@ export class Zones {
       width: lit ? 3 : border ? 1.2 : 1.6,
       lineDash: { forbidden: [7, 4], district: [10, 5], township: [3, 5] }[kind],
     });
-    const fill = border || kind === "route" ? undefined : new Fill({ color: fade(colour, lit ? 0.34 : 0.16) });
+    const fill = border || kind === "route" ? undefined : new Fill({ color: fade(colour, lit ? 0.24 : 0.16) });
     return new Style({ stroke, fill, zIndex: DRAW_ORDER.indexOf(kind) });
   }
 
