@@ -13,8 +13,8 @@ from rules.loading import load_books
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
 TOP_FOLDERS = ("haulwatch", "connectors", "streams", "rules", "geofences", "tests", "docs", "bench", "scripts")
-CITY_FOLDERS = ("rules/local",)
-"""Paths inside a city folder, which has a `rules/` of its own."""
+CITY_PATH = re.compile(r"rules/local|rules/[\w-]+\.yaml|geofences/[\w-]+\.geojson")
+"""Paths inside a city folder, which has a `rules/` and a `geofences/` of its own."""
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.relative_to(ROOT).as_posix())
@@ -30,7 +30,7 @@ def test_it_names_only_commands_that_exist(document: Path) -> None:
 def test_it_names_only_paths_that_exist(document: Path) -> None:
     text = document.read_text(encoding="utf-8")
     named = re.findall(rf"(?<![\w./-])((?:{'|'.join(TOP_FOLDERS)})/[\w./-]*\w/?)", text)
-    ours = {path for path in named if not path.startswith(CITY_FOLDERS)}
+    ours = {path for path in named if not CITY_PATH.match(path)}
     linked = re.findall(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)", text)
     missing = [path for path in sorted(ours) if not (ROOT / path).exists()]
     missing += [path for path in linked if not (document.parent / path).exists()]
