@@ -119,6 +119,14 @@ def dumped_in_protected_land(driver: Driver, haul: Haul) -> Hauled:
     return _dump_at(driver, haul, _nearest(driver, haul, "forbidden"), "dump_forbidden", lift=True)
 
 
+def dumped_out_of_reach(driver: Driver, haul: Haul) -> Hauled:
+    """Tips the load on a vacant lot where there is no network; the terminal sends everything afterwards."""
+    hauled = _dump_at(driver, haul, _nearest(driver, haul, "lot"), "dump_late", lift=True)
+    turned = driver.chapter.conducts[-1].span.t0
+    driver.chapter.out_of_coverage.append(Span(turned - 150.0, hauled.arrived + 300.0))
+    return hauled
+
+
 def leaked(driver: Driver, haul: Haul) -> Hauled:
     """Loses its load bit by bit on the road."""
     hauled = pick_up(driver, haul)
@@ -233,6 +241,7 @@ KINDS: tuple[Kind, ...] = (
     Kind("dump_lot", "dumping", dumped_with_lift, devices=("full", "weight")),
     Kind("dump_stop", "dumping", dumped_standing),
     Kind("dump_forbidden", "dumping", dumped_in_protected_land),
+    Kind("dump_late", "dumping", dumped_out_of_reach, devices=("full", "weight"), weight=0.7),
     Kind("dump_leak", "dumping", leaked, devices=("full", "weight"), weight=0.8),
     Kind("route_detour", "route", detoured, weight=2.0),
     Kind("time_outside", "time", outside_hours, licences="closed", weight=2.0),

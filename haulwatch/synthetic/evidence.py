@@ -12,6 +12,8 @@ from haulwatch.synthetic.plan import CityPlan, Scale
 Verdict = tuple[bool, str]
 """Whether something could have seen it, and by what (or why not)."""
 CLEAR_ROAD_S = 300.0
+BEGIN_S = 20.0
+"""Nothing is known of a truck before its first reports."""
 CLEAR_SILENCE_S = 2_400.0
 
 
@@ -30,6 +32,8 @@ class Witness:
         """Whether a device could have seen it."""
         if conduct.kind.endswith("_unclear"):
             return False, "too close to the threshold to demand it"
+        if conduct.span.t0 < BEGIN_S:
+            return False, "began before the recording"
         if conduct.span.t1 > self._horizon:
             return False, "the recording ends before it shows"
         return _JUDGES[conduct.category](self, conduct)

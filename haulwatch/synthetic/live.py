@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from itertools import chain
 from random import Random
@@ -13,7 +13,6 @@ from haulwatch.domain.instants import to_datetime, to_ms
 from haulwatch.synthetic.chapters import Chapter
 from haulwatch.synthetic.conduct import KINDS, Kind
 from haulwatch.synthetic.delivery import Arrival
-from haulwatch.synthetic.devices import Observation
 from haulwatch.synthetic.driving import Driver
 from haulwatch.synthetic.fleet import DeviceClass, TruckSpec, build_fleet
 from haulwatch.synthetic.hauling import Haul
@@ -22,11 +21,9 @@ from haulwatch.synthetic.lookalikes import GUISES, Guise
 from haulwatch.synthetic.noise import LEVELS, NoiseName
 from haulwatch.synthetic.plan import CameraSpot, CityPlan, Scale
 from haulwatch.synthetic.shifts import Deck, Shift
-from haulwatch.synthetic.world import Devices
+from haulwatch.synthetic.world import PHASE_S, Devices
 
 FOREVER_S = float("inf")
-PHASE_S = 3_600.0
-"""Each truck has been at work for up to this long when the demo begins."""
 VIOLATION_SHARE, GUISE_SHARE = 0.40, 0.12
 """Of all trips: with 120 trucks about one violation begins every minute."""
 
@@ -51,7 +48,10 @@ def live_events(
     """
     start_ms = to_ms(start_at)
     fleet = build_fleet(trucks, seed, city.yards)
-    deck = Deck(list(KINDS), Random(f"{seed}/live/kinds")), Deck(list(GUISES), Random(f"{seed}/live/guises"))
+    deck = (
+        Deck([(kind, 1.0) for kind in KINDS], Random(f"{seed}/live/kinds")),
+        Deck([(guise, 1.0) for guise in GUISES], Random(f"{seed}/live/guises")),
+    )
     openings = _cast(fleet)
     plates = [truck.truck_id for truck in fleet]
     streams = []
@@ -106,18 +106,10 @@ def _staged(truck: TruckSpec, city: CityPlan, seed: int, opening: Opening) -> tu
 
 
 def _stream(devices: Devices, chapters: Iterator[Chapter], plates: list[str]) -> Iterator[Arrival]:
-    """A truck's arrivals from second 0 on; the manifest of a trip that began before is sent again then."""
+    """A truck's arrivals from second 0 on."""
     for chapter in chapters:
         if chapter.t1 > 0.0:
-            yield from devices.send([*_from_now_on(devices.observe(chapter, plates))], chapter.t1)
-
-
-def _from_now_on(observations: list[Observation]) -> Iterator[Observation]:
-    for seen in observations:
-        if seen.t >= 0.0:
-            yield seen
-        elif seen.fields["kind"] == "manifest":
-            yield replace(seen, t=0.0)
+            yield from devices.send(devices.observe(chapter, plates), chapter.t1)
 
 
 def _cast(fleet: list[TruckSpec]) -> dict[int, Opening]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from math import ceil
 from random import Random
 from typing import Protocol
 
@@ -18,9 +19,11 @@ SHIFT_S = 9.5 * 3600
 NIGHT_REST_S = 13.0 * 3600
 TRIP_S = 3_900.0
 """About how long one trip takes, breaks included."""
-ROOM_S = 6_300.0
-"""A planned violation begins only if this much time is left, so that the recording holds all of it."""
+ROOM_S = 3_300.0
+"""A planned trip begins only if this much time is left, so that the recording holds most of it."""
 VIOLATION_SHARE, GUISE_SHARE = 0.14, 0.14
+LEAST_SLOTS = 48
+"""A short recording is more eventful, so that it still has something of everything."""
 
 
 class Slots(Protocol):
@@ -40,12 +43,12 @@ def plan_conduct(
 ) -> list[dict[int, Kind | Guise]]:
     """Deals violations and look-alikes out over the fleet: never two in a row for one truck, each kind in turn."""
     draw = Random(f"{seed}/conduct")
-    kinds = Deck([kind for kind in KINDS for _ in range(round(kind.weight * 10))], draw)
-    looks = Deck([guise for guise in GUISES if noisy or not guise.needs_noise], draw)
-    trips = max(int((hours * 3600 - ROOM_S - 1_800) / TRIP_S) + 1, 0)
+    kinds = Deck([(kind, kind.weight) for kind in KINDS], draw)
+    looks = Deck([(guise, 1.0) for guise in GUISES if noisy or not guise.needs_noise], draw)
+    trips = max(int((hours * 3600 - ROOM_S) / TRIP_S) + 1, 0)
     places = [(truck, number) for truck in fleet for number in range(trips)]
     draw.shuffle(places)
-    wanted = round(len(places) * (violations + guises))
+    wanted = max(round(len(places) * (violations + guises)), min(LEAST_SLOTS, len(places) // 2))
     slots: list[dict[int, Kind | Guise]] = [{} for _ in fleet]
     given, share = 0, violations / (violations + guises)
     for truck, number in places:
@@ -61,22 +64,32 @@ def plan_conduct(
 
 
 class Deck:
-    """Cards dealt evenly: shuffled anew when all are gone; a card that does not suit waits for the next truck."""
+    """Cards dealt evenly: shuffled anew when all are gone; a card that does not suit waits for the next truck.
 
-    def __init__(self, cards: Sequence[Kind | Guise], draw: Random) -> None:
-        self._cards, self._draw = list(cards), draw
+    The first round has every card; over many rounds a card comes as often as its weight says.
+    """
+
+    def __init__(self, cards: Sequence[tuple[Kind | Guise, float]], draw: Random) -> None:
+        self._cards, self._draw = cards, draw
         self._left: list[Kind | Guise] = []
+        self._round = 0
 
     def next_for(self, truck: TruckSpec) -> Kind | Guise:
         """The next card that this truck's equipment allows."""
-        for _ in range(2):
+        for _ in range(3):
             for index, card in enumerate(self._left):
                 if truck.device_class in card.devices:
                     return self._left.pop(index)
-            fresh = self._cards[:]
-            self._draw.shuffle(fresh)
-            self._left.extend(fresh)
+            self._deal()
         raise ValueError(f"no card suits {truck.device_class}")
+
+    def _deal(self) -> None:
+        done, self._round = self._round, self._round + 1
+        fresh: list[Kind | Guise] = []
+        for card, weight in self._cards:
+            fresh.extend([card] * (ceil(weight * self._round) - ceil(weight * done)))
+        self._draw.shuffle(fresh)
+        self._left.extend(fresh)
 
 
 class Shift:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import Random
 
 from haulwatch.domain.instants import rfc3339
@@ -19,6 +19,10 @@ from haulwatch.synthetic.plan import CityPlan, city_plan
 from haulwatch.synthetic.shifts import Shift, Slots, plan_conduct
 from haulwatch.synthetic.truths import Innocent, Truth
 
+PHASE_S = 3_600.0
+"""Who is at work when a recording begins has been so for up to this long."""
+AT_WORK_SHARE = 0.7
+
 
 class Devices:
     """All that observes one truck, and the network behind it."""
@@ -30,8 +34,9 @@ class Devices:
         self._uplink = Uplink(truck.terminal_id, truck.index, level, start_ms, Random(f"{key}/uplink"))
 
     def observe(self, chapter: Chapter, plates: Sequence[str]) -> list[Observation]:
-        """What is reported of a chapter; a camera may take the truck for another one of `plates`."""
-        return self._terminal.observe(chapter, [plate for plate in plates if plate != self._plate])
+        """What is reported of a chapter from second 0 on; a camera may take the truck for another one of `plates`."""
+        seen = self._terminal.observe(chapter, [plate for plate in plates if plate != self._plate])
+        return list(_from_now_on(seen)) if chapter.t0 < 0.0 else seen
 
     def send(self, observations: Sequence[Observation], until: float) -> Iterator[Arrival]:
         """Sends; what has arrived by `until` (seconds) comes back, in order."""
@@ -41,6 +46,15 @@ class Devices:
     def rest(self) -> Iterator[Arrival]:
         """What is still on its way."""
         yield from self._uplink.arrived(None)
+
+
+def _from_now_on(observations: Sequence[Observation]) -> Iterator[Observation]:
+    """The manifest of a trip that began before is sent again when the recording begins."""
+    for seen in observations:
+        if seen.t >= 0.0:
+            yield seen
+        elif seen.fields["kind"] == "manifest":
+            yield replace(seen, t=0.0)
 
 
 @dataclass
@@ -75,11 +89,13 @@ class World:
         self.innocents.sort(key=lambda innocent: (innocent.from_at, innocent.truck_id, innocent.kind))
 
     def _truck(self, truck: TruckSpec, level: NoiseLevel, slots: Slots, plates: list[str]) -> Iterator[Arrival]:
-        """One truck's records, chapter by chapter; it leaves its yard some time in the first hour."""
+        """One truck's records, chapter by chapter; most are at work when the recording begins."""
         devices = Devices(truck, self.plan, level, self.start_ms, self.seed)
         draw = Random(f"{self.seed}/{truck.index}/shift")
-        driver = Driver(truck, self.plan, draw, 0.0)
-        driver.rest(draw.uniform(60.0, 3_000.0))
+        at_work = draw.random() < AT_WORK_SHARE
+        driver = Driver(truck, self.plan, draw, -draw.uniform(0.0, PHASE_S) if at_work else 0.0)
+        if not at_work:
+            driver.rest(draw.uniform(60.0, max(self.horizon_s * 0.15, 90.0)))
         for chapter in Shift(driver, self.start_ms, slots).chapters(self.horizon_s):
             observations = [seen for seen in devices.observe(chapter, plates) if seen.t <= self.horizon_s]
             self._note(truck, chapter, Witness(self.plan, truck, chapter, observations, self.horizon_s))
@@ -88,13 +104,13 @@ class World:
 
     def _note(self, truck: TruckSpec, chapter: Chapter, witness: Witness) -> None:
         for number, conduct in enumerate(chapter.conducts):
-            if conduct.span.t0 > self.horizon_s:
+            if not self._recorded(conduct.span):
                 continue
             observable, by = witness.judge(conduct)
             begin, end = self._instants(conduct.span)
             self.truths.append(
                 Truth(
-                    truth_id=f"T-{truck.index:04d}-{round(conduct.span.t0):06d}-{number}",
+                    truth_id=f"T-{truck.index:04d}-{max(round(conduct.span.t0), 0):06d}-{number}",
                     truck_id=truck.truck_id,
                     category=conduct.category,
                     from_at=begin,
@@ -104,8 +120,11 @@ class World:
                 )
             )
         for look in chapter.look_alikes:
-            if look.span.t0 <= self.horizon_s:
+            if self._recorded(look.span):
                 self.innocents.append(Innocent(truck.truck_id, look.kind, *self._instants(look.span), look.note))
 
+    def _recorded(self, span: Span) -> bool:
+        return span.t1 > 0.0 and span.t0 <= self.horizon_s
+
     def _instants(self, span: Span) -> tuple[str, str]:
-        return rfc3339(self.start_ms + round(span.t0 * 1000)), rfc3339(self.start_ms + round(span.t1 * 1000))
+        return rfc3339(self.start_ms + round(max(span.t0, 0.0) * 1000)), rfc3339(self.start_ms + round(span.t1 * 1000))
