@@ -7,11 +7,12 @@ field. Formats are told apart by name: `.gz`, `.zst`, `.parquet`; `-` is standar
 from __future__ import annotations
 
 import gzip
+import io
 import sys
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import msgspec
 import pyarrow as pa
@@ -23,8 +24,12 @@ from haulwatch.domain.events import Event
 from haulwatch.domain.text import Text
 from haulwatch.wire import Rejected, decode_event
 
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer as Buffer
+
 STDIN = "-"
 PARQUET_BATCH = 8192
+CHUNK = 1 << 16
 
 
 def read_events(name: str) -> Iterator[Event | Rejected]:
@@ -50,12 +55,45 @@ def _opened(name: str) -> IO[bytes]:
     path = Path(name)
     stream: IO[bytes]
     if name.endswith(".gz"):
-        stream = gzip.open(path, "rb")  # type: ignore[assignment]
+        stream = gzip.open(path, "rb")  # type: ignore[assignment]  # noqa: SIM115 - the caller closes it
     elif name.endswith(".zst"):
-        stream = zstandard.open(path, "rb")
+        stream = io.BufferedReader(_Zstandard(path))
     else:
         stream = path.open("rb")
     return stream
+
+
+class _Zstandard(io.RawIOBase):
+    """The plain bytes of a .zst file; unlike the library's reader, a file cut short is an error and not its end."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("rb")
+        self._frame = zstandard.ZstdDecompressor().decompressobj()
+        self._plain = b""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, target: Buffer) -> int:
+        view = memoryview(target)
+        while not self._plain:
+            packed = self._frame.unused_data if self._frame.eof else b""
+            packed = packed or self._file.read(CHUNK)
+            if not packed:
+                if not self._frame.eof:
+                    raise EOFError("compressed file ended before the end-of-stream marker was reached")
+                return 0
+            if self._frame.eof:
+                self._frame = zstandard.ZstdDecompressor().decompressobj()
+            self._plain = self._frame.decompress(packed)
+        count = min(len(view), len(self._plain))
+        view[:count] = self._plain[:count]
+        self._plain = self._plain[count:]
+        return count
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
 
 
 def _lines(stream: IO[bytes]) -> Iterator[Event | Rejected]:
