@@ -145,6 +145,7 @@ SCOPES: dict[str, dict[str, Type]] = {
         "route_zone": Type("text"),
         "permit_id": Type("text"),
         "manifest_id": Type("text"),
+        "has_manifest": Type("bool"),
         "permitted": Type("bool"),
         "dark_s": Type("number", "s", low=0),
         "on_route": Type("bool"),

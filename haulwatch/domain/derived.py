@@ -111,6 +111,7 @@ class TripStart(Derived, frozen=True, tag_field="kind", tag="trip_start", kw_onl
 
     trip_id: str
     origin_zone: str | None = None
+    manifest_id: str | None = None
 
 
 class TripEnd(Derived, frozen=True, tag_field="kind", tag="trip_end", kw_only=True, omit_defaults=True):

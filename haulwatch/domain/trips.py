@@ -152,6 +152,7 @@ def _start_trip(state: TruckState, permits: Permits, event_id: str, at_ms: int, 
             lat=None if state.fix_ms == NEVER_MS else state.lat,
             trip_id=trip.trip_id,
             origin_zone=trip.origin_zone,
+            manifest_id=trip.manifest_id,
         )
     )
 

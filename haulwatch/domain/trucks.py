@@ -107,6 +107,11 @@ class Trip(Struct, omit_defaults=True):
     dark_s: float = 0.0
     """How long the truck was silent in all during the trip."""
 
+    @property
+    def has_manifest(self) -> bool:
+        """Whether a manifest was open when the trip began, or was issued since."""
+        return self.manifest_id is not None
+
 
 class Capture(Struct, frozen=True):
     """A record that a rule's step rests on, and the comparisons that held on it."""
