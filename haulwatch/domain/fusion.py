@@ -49,8 +49,11 @@ def fuse_position(state: TruckState, truck: Truck, event: Position, at_ms: int, 
         if cover != state.cover:
             believe_cover(state, cover, at_ms, event.event_id, "sensor", derived)
     lift = event.lift
-    if lift is not None and lift != "unknown" and lift != state.lift:
-        _take_lift(state, event, lift, at_ms, derived)
+    if lift is not None and lift != "unknown":
+        if lift != state.lift:
+            _take_lift(state, event, lift, at_ms, derived)
+        else:
+            state.lift_reading = None
 
 
 def load_of_mass(truck: Truck, load_kg: float) -> KnownLoad:
