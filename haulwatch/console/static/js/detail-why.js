@@ -9,6 +9,7 @@ const NOT_FACTS = new Set(["kind", "event_id", "truck_id", "at", "at_ms", "since
 const NUMERALS = "①②③④⑤⑥⑦⑧⑨⑩⑪⑫⑬⑭⑮⑯⑰⑱⑲⑳";
 
 export function why(breach) {
+  const named = new Set(breach.conditions.flatMap((one) => one.name.match(/\w+/g) ?? []));
   const numbers = new Map(breach.evidence.map((record, i) => [record.event_id, NUMERALS[i] ?? `(${i + 1})`]));
   return html`
     <section class="why">
@@ -17,7 +18,7 @@ export function why(breach) {
     </section>
     ${breach.evidence.length
       ? html`<section><h3>${t("detail.records")}</h3><ol class="records">
-          ${breach.evidence.map((record) => recordOf(record, numbers.get(record.event_id)))}
+          ${breach.evidence.map((record) => recordOf(record, numbers.get(record.event_id), named))}
         </ol></section>`
       : nothing}
   `;
@@ -27,16 +28,34 @@ function conditions(list, numbers) {
   return html`<table class="conditions">
     <thead><tr><th>${t("why.condition")}</th><th class="observed">${t("why.observed")}</th><th>${t("why.required")}</th><th><span class="unseen">${t("detail.records")}</span></th></tr></thead>
     <tbody>
-      ${list.map(
+      ${inOrder(list, numbers).map(
         (one) => html`<tr title=${one.text}>
           <td>${conditionName(one)}</td>
           <td class="observed">${valueOf(one.observed, one.unit)}</td>
           <td class="required">${required(one)}</td>
-          <td class="ref">${numbers.get(one.event_id) ?? nothing}</td>
+          <td class="ref">${one.refs.join("")}</td>
         </tr>`,
       )}
     </tbody>
   </table>`;
+}
+
+// The same observation on several records is one row; durations and counts, which decided, come first, then figures.
+function inOrder(list, numbers) {
+  const rows = new Map();
+  for (const one of list) {
+    const key = JSON.stringify([one.text, one.name, one.observed, one.operator, one.threshold]);
+    const row = rows.get(key) ?? { ...one, refs: [] };
+    const ref = numbers.get(one.event_id);
+    if (ref && !row.refs.includes(ref)) row.refs.push(ref);
+    rows.set(key, row);
+  }
+  return [...rows.values()].sort((a, b) => rank(a) - rank(b));
+}
+
+function rank({ name, text, threshold }) {
+  if (["held", "count", "within"].includes(name) || text.startsWith("absent ")) return 0;
+  return typeof threshold === "number" ? 1 : 2;
 }
 
 // "absent cover_change where …" reads as "no cover change for"; other names by the dictionary.
@@ -82,8 +101,11 @@ function unitOf(field) {
   return Object.entries(UNITS).find(([ending]) => field.endsWith(ending))?.[1] ?? null;
 }
 
-function recordOf(record, number) {
-  const facts = Object.entries(record.payload).filter(([field, fact]) => !NOT_FACTS.has(field) && fact !== null);
+// What the conditions speak of comes first.
+function recordOf(record, number, named) {
+  const facts = Object.entries(record.payload)
+    .filter(([field, fact]) => !NOT_FACTS.has(field) && fact !== null)
+    .sort(([a], [b]) => named.has(b) - named.has(a));
   const images = record.payload.images ?? [];
   return html`<li class="record">
     <div class="line">
@@ -91,7 +113,7 @@ function recordOf(record, number) {
       <time datetime=${record.at} title=${fullTime(record.at)}>${clock(record.at)}</time>
       ${record.payload.source ? html`<small>${record.payload.source}</small>` : nothing}
     </div>
-    <dl>${facts.map(([field, fact]) => html`<div><dt>${nameOf(field)}</dt><dd>${valueOf(fact, unitOf(field))}</dd></div>`)}</dl>
+    <dl>${facts.map(([field, fact]) => html`<div class=${named.has(field) ? "named" : ""}><dt>${nameOf(field)}</dt><dd>${valueOf(fact, unitOf(field))}</dd></div>`)}</dl>
     ${images.map((image) => html`<p class="image">${t("why.image")} <code>${image.uri}</code>${image.sha256 ? html` <small title=${image.sha256}>SHA-256 ${image.sha256.slice(0, 12)}…</small>` : nothing}</p>`)}
     <details><summary>${t("why.raw")}</summary><pre>${JSON.stringify(record.payload, null, 2)}</pre></details>
   </li>`;
