@@ -94,6 +94,8 @@ def parse(text: str, tell: Tell) -> Parsed | None:
 
 def _byte_offsets(text: str, lead: int) -> list[int]:
     """For each byte of `text` the offset of its character; Python's tree counts bytes from the first non-space."""
+    if text.isascii():
+        return list(range(lead, lead + len(text) + 1))
     offsets: list[int] = []
     for index, character in enumerate(text):
         offsets += [index + lead] * len(character.encode())

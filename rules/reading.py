@@ -138,7 +138,7 @@ class Reader:
         return True
 
     def _full_width_in(self, node: Node) -> bool:
-        if not isinstance(node, ScalarNode):
+        if not isinstance(node, ScalarNode) or node.value.isascii():
             return False
         for offset, character in enumerate(node.value):
             if ascii_of(character):

@@ -10,26 +10,16 @@ import re
 import unicodedata
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, ClassVar
 
 import yaml
-from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+from yaml.nodes import MappingNode, Node, ScalarNode
 
 from haulwatch.domain.text import Text
+from rules.composing import Composer
 from rules.findings import Report, Spot
 
 MAX_BYTES = 2_000_000
-MAX_NODES = 200_000
-MAX_DEPTH = 40
 FULL_WIDTH = {"“": '"', "”": '"', "‘": "'", "’": "'", "、": ",", "。": ".", "【": "[", "】": "]", "　": " "}
-_PLAIN_TAGS = frozenset(f"tag:yaml.org,2002:{name}" for name in ("str", "map", "seq"))
-_BASE: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-
-
-class _Loader(_BASE):  # type: ignore[misc] # libyaml's loader where PyYAML was built with it
-    """Composes only; a plain scalar stays what was written."""
-
-    yaml_implicit_resolvers: ClassVar[dict[str, Any]] = {}
 
 
 def ascii_of(character: str) -> str | None:
@@ -120,7 +110,7 @@ def compose(name: str, data: bytes, report: Report) -> tuple[Source, MappingNode
         return Source(name, ""), None
     tabs = _report_tabs(source, report)
     try:
-        root = yaml.compose(source.text.replace("\t", " "), Loader=_Loader)
+        root = Composer(source.name, source.text.replace("\t", " "), source.lines, report).compose()
     except yaml.YAMLError as error:
         if not tabs:
             _report_syntax(source, error, report)
@@ -132,7 +122,7 @@ def compose(name: str, data: bytes, report: Report) -> tuple[Source, MappingNode
         if not (isinstance(root, ScalarNode) and _report_full_width(source, spot.line, report)):
             report.error(spot, "E013", "文件最外层应当是 键: 值", "the file must be a mapping of keys to values")
         return source, None
-    return source, root if _check(source, root, report) else None
+    return source, root
 
 
 def _decode(name: str, data: bytes, report: Report) -> Source | None:
@@ -174,8 +164,6 @@ def _report_syntax(source: Source, error: yaml.YAMLError, report: Report) -> Non
     hint = Text(
         "检查缩进、冒号后的空格、引号和括号是否成对", "check indentation, the space after a colon, quotes and brackets"
     )
-    if "found undefined alias" in problem:
-        hint = Text("别名 *… 必须先用 &… 定义", "an alias *… must be defined with &… first")
     if "could not find expected ':'" in problem or "mapping values are not allowed" in problem:
         hint = Text("含有冒号或引号的值要用引号括起来", "quote a value that contains a colon or quotes")
     spot = source.at(mark.line + 1, mark.column + 1)
@@ -206,59 +194,3 @@ def full_width(report: Report, spot: Spot, characters: str) -> None:
     plain = to_ascii(characters)
     hint = Text(f"改为半角 {plain!r}", f"write {plain!r} instead")
     report.error(spot, "E005", f"全角字符 {characters!r}", f"full-width character {characters!r}", hint)
-
-
-def _check(source: Source, root: Node, report: Report) -> bool:
-    """Tags, circular aliases, non-text keys, duplicate keys and sheer size; whether reading may go on."""
-    state = _Walk(source, report)
-    state.visit(root, ())
-    return state.sound
-
-
-class _Walk:
-    """One pass over the composed nodes; an alias is the same node object: checked once, counted each time."""
-
-    def __init__(self, source: Source, report: Report) -> None:
-        self.source = source
-        self.report = report
-        self.weights: dict[int, int] = {}
-        self.sound = True
-
-    def visit(self, node: Node, above: tuple[int, ...]) -> int:
-        if id(node) in above or len(above) > MAX_DEPTH:
-            self._refuse(node, "引用成环或嵌套过深", "circular alias or too deeply nested")
-            return 0
-        if id(node) in self.weights:
-            return self.weights[id(node)]
-        if node.tag not in _PLAIN_TAGS:
-            self._refuse(node, f"不支持标签 {node.tag}", f"tag {node.tag} is not allowed")
-        inner = (*above, id(node))
-        weight = 1
-        if isinstance(node, MappingNode):
-            self._duplicates(node)
-            weight += sum(self.visit(child, inner) for pair in node.value for child in pair)
-        elif isinstance(node, SequenceNode):
-            weight += sum(self.visit(child, inner) for child in node.value)
-        self.weights[id(node)] = weight
-        if weight > MAX_NODES and self.sound:
-            self._refuse(node, "内容过多", "too many values")
-        return weight
-
-    def _duplicates(self, node: MappingNode) -> None:
-        seen: dict[str, int] = {}
-        for key, _value in node.value:
-            if not isinstance(key, ScalarNode):
-                spot = self.source.spot(key)
-                self.report.error(spot, "E013", "键应当是文字", "a key must be text")
-                self.sound = False
-                continue
-            if key.value in seen and key.value != "<<":
-                first = seen[key.value]
-                hint = Text(f"第一次在第 {first} 行", f"first at line {first}")
-                spot = self.source.spot(key)
-                self.report.error(spot, "E004", f'键 "{key.value}" 写了两次', f'key "{key.value}" twice', hint)
-            seen.setdefault(key.value, key.start_mark.line + 1)
-
-    def _refuse(self, node: Node, zh: str, en: str) -> None:
-        self.report.error(self.source.spot(node), "E009", zh, en)
-        self.sound = False

@@ -65,7 +65,7 @@ CASES: list[tuple[str, str, str, str | None]] = [
     # YAML: syntax, tabs, duplicate keys, what is not allowed
     ("E001", "owner: 渣土科", "owner: 科«:» 渣土科", "引号"),
     ("E001", "law: [cn-air-116]", "law: [cn-air-116\n    params«:» x", None),
-    ("E001", "runbook: 到场后核对车牌。", "runbook: «*»missing", "别名"),
+    ("E001", "runbook: 到场后核对车牌。", "runbook: «*missing»", "别名"),
     ("E002", "    owner: 渣土科", "«\t»   owner: 渣土科", "空格"),
     ("E002", "severity: major", "severity:«\t\t»major", "空格"),
     ("E004", "owner: 渣土科", "owner: 渣土科\n    «owner»: 二科", "第一次在第 11 行"),

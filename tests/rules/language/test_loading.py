@@ -104,6 +104,21 @@ def test_an_anchor_within_itself_and_a_bomb_are_refused() -> None:
     assert {c for *_, c in codes(("rules/a.yaml", bomb.encode()))} == {"E009"}
 
 
+DEEP = [b"[" * 200_000, b"- " * 200_000, b"? " * 200_000, b"{a: " * 200_000, b"a: [*b]", b"&a [x]: y",
+        b"a: &x [b]\n*x : c",
+        b"--- {a: b}\n--- {c: d}\n"]  # fmt: skip
+
+
+@pytest.mark.parametrize("data", DEEP, ids=range(len(DEEP)))
+def test_structures_that_make_no_sense_are_refused_with_one_message(data: bytes) -> None:
+    assert len(errors(("rules/a.yaml", data))) == 1
+
+
+def test_an_anchor_does_not_shift_the_place_of_what_it_names() -> None:
+    [found] = errors(("rules/a.yaml", vendor(where="&fast sped > 5")))
+    assert (found.code, found.line, found.column, found.width) == ("E012", 13, 20, 4)
+
+
 # places in scalars of every style
 
 STYLES = [
