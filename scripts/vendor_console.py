@@ -1,4 +1,4 @@
-"""Fetches the console's two browser libraries from npm packages into haulwatch/console/static/vendor.
+"""Fetches the console's browser libraries, Lit and OpenLayers, from npm packages into haulwatch/console/static/vendor.
 
     python scripts/vendor_console.py           # fetch the pinned versions, write manifest.json (needs npm, network)
     python scripts/vendor_console.py --check   # compare the files with manifest.json (needs neither)
@@ -37,7 +37,9 @@ class Pin:
     integrity: str
     licence: str
     licence_file: str
-    files: tuple[str, ...]
+    files: tuple[str, ...] = ()
+    inside: str | None = None
+    """The package whose bundle contains this one: then only its licence is kept."""
 
     @property
     def folder(self) -> str:
@@ -85,6 +87,38 @@ PINS = (
         "BSD-3-Clause",
         "LICENSE",
         ("lit-element.js",),
+    ),
+    Pin(
+        "rbush",
+        "4.0.1",
+        "sha512-IP0UpfeWQujYC8Jg162rMNc01Rf0gWMMAb2Uxus/Q0qOFw4lCcq6ZnQEZwUoJqWyUGJ9th7JjwI4yIWo+uvoAQ==",
+        "MIT",
+        "LICENSE",
+        inside="ol",
+    ),
+    Pin(
+        "quickselect",
+        "3.0.0",
+        "sha512-XdjUArbK4Bm5fLLvlm5KpTFOiOThgfWWI4axAZDWg4E/0mKdZyI9tNEfds27qCi1ze/vwTR16kvmmGhRra3c2g==",
+        "ISC",
+        "LICENSE",
+        inside="ol",
+    ),
+    Pin(
+        "earcut",
+        "3.2.4",
+        "sha512-FHc6yNpnTORB0tM5kmZ03iD2mDuNakDE2lvf4Hw1XkfxtEHIGVi01B/GqUSwx+NcC1WGjidAfpTXzeALtPtfpg==",
+        "ISC",
+        "LICENSE",
+        inside="ol",
+    ),
+    Pin(
+        "pbf",
+        "5.1.2",
+        "sha512-mnvGdvOrIvJOBGUEdGkrVXjN8E/VkIJCkf2eS1DH2yv82ORUlLttmDt0rWY38yYZmVwciZwBUvHM20qxBZf40w==",
+        "BSD-3-Clause",
+        "LICENSE",
+        inside="ol",
     ),
 )
 SOURCE_MAP = re.compile(r"\n?//# sourceMappingURL=\S+\s*$")
@@ -150,6 +184,7 @@ def install(pin: Pin, files: dict[str, bytes]) -> dict[str, object]:
         "licence_file": f"{pin.folder}/{pin.licence_file}",
         "source": f"npm:{pin.name}@{pin.version}",
         "integrity": pin.integrity,
+        "inside": pin.inside,
         "sha256": hashes,
     }
 
