@@ -14,6 +14,7 @@ from haulwatch.domain.errors import AuthorError, Finding
 from haulwatch.domain.text import Lang, Text
 from rules.loading import load_books
 from rules.overlays import is_local
+from streams.examples import run_examples
 
 _SUFFIXES = (".yaml", ".yml")
 
@@ -39,7 +40,7 @@ def run_check(options: argparse.Namespace) -> int:
     """Prints every finding and one line of sums; 1 when one of them is an error."""
     lang: Lang = options.lang
     files = rule_files(options.paths)
-    findings = load_books(with_shipped(files), today=date.today())[1]
+    findings = check(with_shipped(files), date.today())
     errors = sum(finding.severity == "error" for finding in findings)
     warnings = len(findings) - errors
     if options.json:
@@ -50,6 +51,19 @@ def run_check(options: argparse.Namespace) -> int:
         print(finding.render(lang), end="\n\n")
     print(f"{_count(len(files), 'file')}, {_count(errors, 'error')}, {_count(warnings, 'warning')}")
     return 1 if errors else 0
+
+
+def check(files: list[tuple[str, bytes]], today: date) -> list[Finding]:
+    """Everything wrong with these rule files, and every inline example that comes out otherwise than its author says.
+
+    Examples speak of the rules as they were written, so local adjustments are left out when they are played.
+    """
+    findings = load_books(files, today=today)[1]
+    written = [(name, data) for name, data in files if not is_local(name)]
+    book, _ = load_books(written, today=None)
+    if book is not None:
+        findings += run_examples(book, dict(files))
+    return findings
 
 
 def _count(number: int, noun: str) -> str:

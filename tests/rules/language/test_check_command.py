@@ -53,6 +53,17 @@ def test_a_folder_is_searched_and_every_finding_is_shown_with_a_caret(
     assert shown.splitlines()[-1] == "2 files, 1 error, 0 warnings"
 
 
+def test_an_example_that_comes_out_otherwise_is_an_error_at_its_place(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wrong = BROKEN.replace("sped_kmh", "speed_kmh").replace("speed_kmh: 20", "speed_kmh: 70")
+    (folder / "a.yaml").write_text(wrong, encoding="utf-8")
+    assert main(["rules", "check", str(folder / "a.yaml")]) == 1
+    shown = capsys.readouterr().out
+    assert f"{folder.as_posix()}/a.yaml:14:9  error[T002]" in shown
+    assert "慢" in shown
+
+
 def test_english_is_printed_on_request(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["rules", "check", "--lang", "en", str(folder / "a.yaml")]) == 1
     shown = capsys.readouterr().out
