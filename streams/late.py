@@ -15,9 +15,10 @@ from itertools import pairwise
 import msgspec
 
 from haulwatch.domain.breaches import Breach
-from haulwatch.domain.events import Position
+from haulwatch.domain.events import Manifest, Position
 from haulwatch.domain.instants import FOREVER_MS
 from haulwatch.domain.motion import insert_late
+from haulwatch.domain.trips import take_late_manifest
 from haulwatch.domain.trucks import Gap, TruckState, Waiting
 from rules.engine import Detection
 from streams.judge import judge
@@ -53,7 +54,7 @@ def close_or_join(state: TruckState, waiting: Waiting) -> None:
 
 
 def take(state: TruckState, waiting: Waiting, counters: Counter[str]) -> None:
-    """Takes an event older than what has been applied: into its gap if there is one, else only into the track."""
+    """Takes an event older than what has been applied: into its gap, else only into the track or the papers."""
     at_ms, _priority, event_id, received_ms, event = waiting
     for gap in state.gaps:
         if gap.start_ms < at_ms < gap.end_ms:
@@ -68,6 +69,8 @@ def take(state: TruckState, waiting: Waiting, counters: Counter[str]) -> None:
     counters["late"] += 1
     if isinstance(event, Position) and event.valid is not False:
         insert_late(state, event, at_ms)
+    elif isinstance(event, Manifest):
+        take_late_manifest(state, event, at_ms)
 
 
 def replay_due_ms(state: TruckState) -> int:

@@ -27,6 +27,9 @@ MANIFEST_SAYS_LOADED = 1.7
 """Log-odds, see `haulwatch.domain.fusion`: a stay plus a manifest convinces, a stay alone does not."""
 MANIFEST_FRESH_MS = 7_200_000
 SOURCE_FRESH_MS = 600_000
+"""A load that shows this soon after leaving a construction site comes from there."""
+SOURCE_FRESH_AFTER_STAY_MS = 1_800_000
+"""The same after a stay long enough to load; without a sensor the load shows at the first camera or scale."""
 UNLOADING_KINDS = ("disposal_site", "transfer_site")
 
 
@@ -84,9 +87,26 @@ def take_manifest(state: TruckState, event: Manifest, at_ms: int, derived: list[
         if state.trip is not None:
             state.trip.manifest_id = event.manifest_id
     elif event.manifest_id == state.manifest_id:
-        state.manifest_id = None
+        state.manifest_closed, state.manifest_id = state.manifest_id, None
         if event.status == "completed" and state.zones.view.disposal_site:
             add_load_evidence(state, PRESUMED_EMPTY, at_ms, event.event_id, "manifest", derived)
+
+
+def take_late_manifest(state: TruckState, event: Manifest, at_ms: int) -> None:
+    """A manifest that arrives after its time: papers hold for the trip, whatever the network did to them.
+
+    Changes what is known of the trip and no more: nothing is found by it, nothing is concluded about the load.
+    """
+    if event.status != "issued":
+        if event.manifest_id == state.manifest_id:
+            state.manifest_closed, state.manifest_id = state.manifest_id, None
+    elif event.manifest_id != state.manifest_closed and at_ms > state.manifest_ms:
+        state.manifest_id = event.manifest_id
+        state.manifest_ms = at_ms
+        state.manifest_origin = event.origin_zone
+        state.manifest_destination = event.destination_zone
+        if state.trip is not None and state.trip.manifest_id is None:
+            state.trip.manifest_id = event.manifest_id
 
 
 def visit(state: TruckState, changes: Sequence[ZoneEnter | ZoneExit | ZonePass], derived: list[DerivedEvent]) -> None:
@@ -100,12 +120,14 @@ def visit(state: TruckState, changes: Sequence[ZoneEnter | ZoneExit | ZonePass],
                 # It was loaded again, so the old load is gone, wherever it went.
                 _end_trip(state, "unknown", change.event_id, change.at_ms, derived)
             state.source_zone = change.zone_id
-            state.source_left_ms = change.at_ms
+            fresh_ms = SOURCE_FRESH_AFTER_STAY_MS if change.inside_s >= SOURCE_STAY_S else SOURCE_FRESH_MS
+            state.source_until_ms = change.at_ms + fresh_ms
             if change.inside_s >= SOURCE_STAY_S:
                 fresh = state.manifest_id is not None and change.at_ms - state.manifest_ms <= MANIFEST_FRESH_MS
                 odds = PRESUMED_LOADED + (MANIFEST_SAYS_LOADED if fresh else 0.0)
                 add_load_evidence(state, odds - state.load_odds, change.at_ms, change.event_id, "stay", derived)
         elif change.zone_kind in UNLOADING_KINDS and change.inside_s >= UNLOAD_STAY_S:
+            state.source_until_ms = NEVER_MS
             odds = min(state.load_odds, PRESUMED_EMPTY) - state.load_odds
             add_load_evidence(state, odds, change.at_ms, change.event_id, "stay", derived)
             if state.trip is not None and state.load == "empty":
@@ -132,7 +154,7 @@ def advance_trip(state: TruckState, permits: Permits, event_id: str, at_ms: int,
 
 
 def _start_trip(state: TruckState, permits: Permits, event_id: str, at_ms: int, derived: list[DerivedEvent]) -> None:
-    origin = state.source_zone if at_ms - state.source_left_ms <= SOURCE_FRESH_MS else None
+    origin = state.source_zone if at_ms <= state.source_until_ms else None
     trip = Trip(trip_id=f"{state.truck_id}@{at_ms}", started_ms=at_ms, origin_zone=origin)
     if state.manifest_id is not None and at_ms - state.manifest_ms <= MANIFEST_FRESH_MS:
         trip.manifest_id = state.manifest_id

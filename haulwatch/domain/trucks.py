@@ -264,11 +264,14 @@ class TruckState(Struct, omit_defaults=True):
     trip: Trip | None = None
     last_trip_id: str | None = None
     source_zone: str | None = None
-    source_left_ms: int = NEVER_MS
+    source_until_ms: int = NEVER_MS
+    """Until when a load found on the truck is taken to come from `source_zone`."""
     manifest_id: str | None = None
     manifest_ms: int = NEVER_MS
     manifest_origin: str | None = None
     manifest_destination: str | None = None
+    manifest_closed: str | None = None
+    """The manifest closed last: a copy of its issue that comes late must not open it again."""
     # findings: rules owned by `rules.engine`, episodes by `streams.judge`
     rules: dict[str, RuleMemory] = {}
     rule_deadline_ms: int = FOREVER_MS
