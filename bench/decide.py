@@ -1,7 +1,7 @@
 """Decode → breach on one core: 5,000 trucks x 1,000 zones x 50 rules. `python bench/decide.py [--seconds N]`.
 
-Every stage is timed (CPU seconds of one core) over the same records in the same run, so the shares can be compared on any machine. The first
-half of the traffic warms the cell cache up (streets not yet driven cost geometry); both halves are printed.
+Every stage is timed over the same records in the same run, in CPU seconds of one core, so that shares can be compared
+on any machine. The first half of the traffic warms the cell cache up (streets not yet driven cost geometry).
 """
 
 from __future__ import annotations

@@ -88,7 +88,8 @@ _FORMS = (
     'on: zone_enter\n      where: zone_kind == "forbidden" and truck.load == "full"',
     "count: 4\n      of: {{on: stop_start, where: 'zones.route'}}\n      within: 2h",
     'while: speed_kmh > 1{n:02d} and truck.load == "full"\n      for: 1m',
-    'on: load_change\n      where: load == "empty" and load_before == "full" and not zones.disposal_site and blind_s < 60s',
+    'on: load_change\n      where: load == "empty" and load_before == "full" and blind_s < 60s'
+    " and not zones.disposal_site",
 )
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from math import cos, radians, sin, sqrt
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import shapely
@@ -106,3 +106,22 @@ def grown(outline: BaseGeometry, buffer_m: float) -> BaseGeometry:
 def _moved(geometry: BaseGeometry, move: Callable[[Coordinates], Coordinates]) -> BaseGeometry:
     moved: BaseGeometry = shapely.transform(geometry, move)
     return moved
+
+
+def feature_collection(zones: Sequence[Zone]) -> dict[str, Any]:
+    """The areas that count as GeoJSON for a map: properties `zone_id`, `kind`, `name` (`{zh, en}`)."""
+    return {
+        "type": "FeatureCollection",
+        "features": [
+            {
+                "type": "Feature",
+                "geometry": shapely.geometry.mapping(zone.geometry),
+                "properties": {
+                    "zone_id": zone.zone_id,
+                    "kind": zone.kind,
+                    "name": {"zh": zone.name.zh, "en": zone.name.en},
+                },
+            }
+            for zone in zones
+        ],
+    }

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from shapely.geometry import mapping
 
+from geofences.zones import feature_collection
 from haulwatch.city import City, build_city, city_files, pack_city
 from haulwatch.console.app import create_app
 from haulwatch.console.metrics import Sample
@@ -66,22 +66,10 @@ def city_picture(city: City, files: dict[str, bytes]) -> CityPicture:
         for name in BASEMAP_LAYERS
         if f"basemap/{name}.geojson" in files
     }
-    features = [
-        {
-            "type": "Feature",
-            "geometry": mapping(zone.geometry),
-            "properties": {
-                "zone_id": zone.zone_id,
-                "kind": zone.kind,
-                "name": {"zh": zone.name.zh, "en": zone.name.en},
-            },
-        }
-        for zone in city.zones
-    ]
     return CityPicture(
         name=city.name,
         bounds=_bounds(city),
-        zones={"type": "FeatureCollection", "features": features},
+        zones=feature_collection(city.zones),
         basemap=basemap,
         stations=list(city.registry.stations.values()),
         cameras=list(city.registry.cameras.values()),

@@ -13,6 +13,8 @@ from haulwatch.domain.trips import PermitTable
 from rules.engine import Engine
 from rules.model import Rule
 
+STRANGERS_KEPT = 10_000
+
 
 class CityRuntime:
     """Everything of one city that a partition's processor reads; immutable but for caches and counters."""
@@ -37,6 +39,8 @@ class CityRuntime:
         """The registered truck, or one of which nothing but the plate is known."""
         truck = self.registry.trucks.get(truck_id) or self._strangers.get(truck_id)
         if truck is None:
+            if len(self._strangers) >= STRANGERS_KEPT:
+                self._strangers.clear()  # misread plates have no end
             truck = self._strangers[truck_id] = Truck(truck_id=truck_id)
         return truck
 

@@ -31,9 +31,7 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     parser.add_argument("--speed", type=float, default=1.0, metavar="X", help="时间倍速 / how fast its time runs")
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--trucks", type=int, default=120)
-    parser.add_argument(
-        "--data", type=Path, metavar="DIR", help="数据目录（默认临时）/ data folder"
-    )
+    parser.add_argument("--data", type=Path, metavar="DIR", help="数据目录（默认临时）/ data folder")
     parser.add_argument("--no-browser", action="store_true", help="不打开浏览器 / do not open a browser")
     parser.set_defaults(run=run)
 

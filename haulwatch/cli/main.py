@@ -1,6 +1,7 @@
 """`haulwatch VERB …`: finds the verb, turns errors into one readable message and an exit code, never a traceback.
 
-Exit codes (contract): 0 success · 1 findings or failed tests · 2 bad input files · 3 bad configuration or unreachable service.
+Exit codes (contract): 0 success · 1 findings or failed tests · 2 bad input files · 3 bad configuration or unreachable
+service.
 """
 
 from __future__ import annotations
