@@ -157,9 +157,10 @@ def _report_syntax(source: Source, error: yaml.YAMLError, report: Report) -> Non
     if mark is None:
         report.error(Spot(source.name, 0, 0), "E001", f"YAML 写法错误：{error}", f"YAML syntax error: {error}")
         return
-    for number in (mark.line + 1, mark.line):
-        if _report_full_width(source, number, report):
-            return
+    # The parser stumbles where it stumbles; full-width punctuation anywhere before that may be why.
+    numbers = [n for n in range(1, len(source.lines) + 1) if _report_full_width(source, n, report)]
+    if numbers and numbers[0] <= mark.line + 1:
+        return
     problem = getattr(error, "problem", None) or str(error)
     hint = Text(
         "检查缩进、冒号后的空格、引号和括号是否成对", "check indentation, the space after a colon, quotes and brackets"
@@ -174,7 +175,7 @@ def _report_syntax(source: Source, error: yaml.YAMLError, report: Report) -> Non
 
 
 _STRUCTURAL = re.compile(
-    r"""^\s*(?:-\s+)?[\w-]+(：)|[\[{,]\s*[\w-]+(：)|(?<=[\w\]}"'])(，)(?=\s*[\w-]+\s*[:：])|(?::\s*)([“”‘’（【])"""
+    r"""^\s*(?:-\s+)?[a-z][\w-]*(：)|[\[{,]\s*[a-z][\w-]*(：)|(，)(?=\s*[a-z][\w-]*\s*[:：])""", re.ASCII
 )
 
 

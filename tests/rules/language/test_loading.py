@@ -114,6 +114,12 @@ def test_structures_that_make_no_sense_are_refused_with_one_message(data: bytes)
     assert len(errors(("rules/a.yaml", data))) == 1
 
 
+def test_full_width_punctuation_that_breaks_the_structure_is_told_everywhere_in_the_file() -> None:
+    text = vendor().decode().replace("owner: ", "owner：").replace("{value: 60, min", "{value: 60，min")
+    found = errors(("rules/a.yaml", text.replace("runbook: 提醒", "runbook: 提醒：先到，后查").encode()))
+    assert [(f.code, f.line, f.column) for f in found] == [("E005", 7, 10), ("E005", 10, 28)]
+
+
 def test_an_anchor_does_not_shift_the_place_of_what_it_names() -> None:
     [found] = errors(("rules/a.yaml", vendor(where="&fast sped > 5")))
     assert (found.code, found.line, found.column, found.width) == ("E012", 13, 20, 4)
