@@ -41,6 +41,8 @@ class Feed:
     heads: list[tuple[SequenceMatcher, int]] = field(default_factory=list)
     waiting: list[int] = field(default_factory=list)
     holds: list[int] = field(default_factory=list)
+    remembering: frozenset[str] = frozenset()
+    """Ids of the rules that may want to see such an event because of what they remember."""
 
 
 class Engine:
@@ -76,6 +78,7 @@ class Engine:
                 feed.heads += [(matcher, step) for step in matcher.heads_of(kind)]
                 if matcher.awaits(kind):
                     feed.waiting.append(index)
+        feed.remembering = frozenset(self._rule_ids[index] for index in (*feed.waiting, *feed.holds))
         return feed
 
     def on_event(
@@ -93,7 +96,7 @@ class Engine:
         """
         feed = self._feeds[type(base)]
         hits = feed.scan(base, at_ms, state, truck) if feed.scan is not None else None
-        if hits is None and not derived and not state.rules and not feed.heads:
+        if hits is None and not derived and not feed.heads and feed.remembering.isdisjoint(state.rules):
             return NOTHING
         found: list[Detection] = []
         moment = Moment(base, at_ms, state, truck)
