@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -24,11 +25,13 @@ OWNED = ("rules", "rule_deadline_ms")
 TAIL_MS = 60_000
 
 
-def run_engine(engine: Engine, truck: Truck, calls: list[Any]) -> list[Detection]:
-    """The stream through the engine, its deadlines kept as the processor keeps them."""
+def run_engine(engine: Engine, truck: Truck, calls: list[Any], restarts: bool = False) -> list[Detection]:
+    """The stream through the engine, its deadlines kept as the processor keeps them; `restarts` after every event."""
     state = TruckState(PLATE)
     found: list[Detection] = []
     for base, at_ms, derived, after in calls:
+        if restarts:
+            state = msgspec.msgpack.decode(msgspec.msgpack.encode(state), type=TruckState)
         found += engine.on_deadline(state, truck, at_ms - 1)
         state = structs.replace(after, **{name: getattr(state, name) for name in OWNED})
         if base is None:
@@ -93,7 +96,8 @@ def check(rng: Random) -> None:
     engine = engine_of(book, world)
     story = as_story(world, truck, calls)
     expected = findings(book, story)
-    assert [of_detection(f) for f in run_engine(engine, truck, calls)] == [of_found(f) for f in expected]
+    found = run_engine(engine, truck, calls, restarts=rng.random() < 0.5)
+    assert [of_detection(f) for f in found] == [of_found(f) for f in expected]
     assert sum(engine.counters.partials_dropped.values()) == story.pushed_out
 
 
