@@ -40,7 +40,7 @@ function conditions(list, numbers) {
   </table>`;
 }
 
-// The same observation on several records is one row; durations and counts, which decided, come first, then figures.
+// The same observation on several records is one row; durations and counts, which decided, come first, then what exceeds.
 function inOrder(list, numbers) {
   const rows = new Map();
   for (const one of list) {
@@ -53,9 +53,10 @@ function inOrder(list, numbers) {
   return [...rows.values()].sort((a, b) => rank(a) - rank(b));
 }
 
-function rank({ name, text, threshold }) {
-  if (["held", "count", "within"].includes(name) || text.startsWith("absent ")) return 0;
-  return typeof threshold === "number" ? 1 : 2;
+function rank({ name, text, threshold, operator: symbol }) {
+  if (["held", "count"].includes(name) || text.startsWith("absent ")) return 0;
+  if (typeof threshold === "number") return symbol.startsWith(">") ? 1 : 2;
+  return 3;
 }
 
 // "absent cover_change where …" reads as "no cover change for"; other names by the dictionary.

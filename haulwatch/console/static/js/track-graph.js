@@ -7,7 +7,7 @@ import { state } from "./state.js";
 
 const WIDTH = 420;
 const HEIGHT = 74;
-const TOP = 8;
+const TOP = 16;
 const BASE = 60;
 
 class Track extends HwElement {

@@ -141,7 +141,7 @@ export class Zones {
     if (this.hidden.has(kind) || BORDERS.has(kind) || kind === "route") return null;
     const lit = this.lit.has(feature.get("zone_id"));
     if (resolution > (lit ? 60 : 12)) return null;
-    return new Style({ text: label(inLanguage(feature), this.palette, { size: 11.5, weight: 600, colour: `zone-${kind}` }) });
+    return new Style({ text: label(inLanguage(feature), this.palette, { size: 11.5, weight: 600, colour: `zone-${kind}`, offsetY: 17 }) });
   }
 }
 

@@ -123,7 +123,7 @@ class CityMap extends HwElement {
     const extent = this.#track.extent() ?? [place[0] - 500, place[1] - 500, place[0] + 500, place[1] + 500];
     this.#map.getView().fit(ol.extent.extend(extent.slice(), [...place, ...place]), {
       padding: this.#padding(PADDING),
-      maxZoom: 16,
+      maxZoom: 15,
       duration: 350,
     });
   }
