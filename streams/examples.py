@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from haulwatch.domain.errors import AuthorError, Finding
 from haulwatch.domain.text import Text
 from rules.model import Example, Rule, RuleBook
+from streams.coverage import ConditionWatch
 from streams.scenes import Played, Scene, play, trouble, with_snippets
 
 CODES = {
@@ -15,21 +16,24 @@ CODES = {
 }
 
 
-def run_examples(book: RuleBook, sources: Mapping[str, bytes] | None = None) -> list[Finding]:
+def run_examples(
+    book: RuleBook, sources: Mapping[str, bytes] | None = None, watch: ConditionWatch | None = None
+) -> list[Finding]:
     """A finding for each example that does not come out as its author says; empty when all do.
 
     Each example runs under its own rule alone, whatever the rule's status is. `sources` (file name → content) fills in
     the lines that the findings point at. Examples speak of the rule as its author wrote it, so give a book without
-    local adjustments.
+    local adjustments. `watch` notes which conditions were ever true.
     """
-    findings = [finding for rule in book.rules for example in rule.examples for finding in check_example(rule, example)]
+    told = [(rule, example) for rule in book.rules for example in rule.examples]
+    findings = [finding for rule, example in told for finding in check_example(rule, example, watch)]
     return with_snippets(findings, sources or {})
 
 
-def check_example(rule: Rule, example: Example) -> list[Finding]:
+def check_example(rule: Rule, example: Example, watch: ConditionWatch | None = None) -> list[Finding]:
     """What is wrong with one example."""
     try:
-        played = play(scene_of(example), (rule,))
+        played = play(scene_of(example), (rule,), watch)
     except AuthorError as error:
         return list(error.findings)
     found = [(played.offset_ms(breach.detected_at), str(breach.category)) for breach in played.opened()]

@@ -29,6 +29,7 @@ from haulwatch.domain.instants import to_ms
 from haulwatch.domain.text import Text
 from rules.compiling import compile_book
 from rules.model import ExampleEvent, Place, Rule, RuleBook
+from streams.coverage import ConditionWatch
 from streams.processor import PartitionProcessor
 from streams.runtime import CityRuntime
 
@@ -97,11 +98,16 @@ class Played:
         return to_ms(datetime.fromisoformat(instant)) - self.start_ms
 
 
-def play(scene: Scene, rules: Sequence[Rule]) -> Played:
-    """Plays `scene` under `rules` alone. Raises AuthorError, placed in the scene, when it makes no sense."""
+def play(scene: Scene, rules: Sequence[Rule], watch: ConditionWatch | None = None) -> Played:
+    """Plays `scene` under `rules` alone. Raises AuthorError, placed in the scene, when it makes no sense.
+
+    `watch` sees every evaluation.
+    """
     start = _start(scene)
     log = _log(scene, start)
     runtime = CityRuntime(_city(scene, rules))
+    if watch is not None:
+        watch.attach(runtime)
     processor = PartitionProcessor(runtime)
     breaches: list[Breach] = []
     restarts = sorted(scene.restart_at_ms)
@@ -189,10 +195,14 @@ def _city(scene: Scene, rules: Sequence[Rule]) -> City:
     except AuthorError as error:
         raise AuthorError([_in_scene(scene, finding) for finding in error.findings]) from None
     registry = tables.registry(lambda lon, lat: (lon, lat))
-    book = RuleBook(tuple(replace(rule, status="active") for rule in rules), "scene")
+    book = RuleBook(_awake(rules), "scene")
     compiled = compile_book(book, registry, base.law, base.timezone, base.city_id)
     index = ZoneIndex(zones, base.timezone)
     return replace(base, zones=tuple(zones), index=index, book=book, compiled=compiled, registry=registry)
+
+
+def _awake(rules: Sequence[Rule]) -> tuple[Rule, ...]:
+    return tuple(replace(rule, status="active") for rule in sorted(rules, key=lambda rule: rule.rule_id))
 
 
 @lru_cache(maxsize=16)
