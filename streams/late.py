@@ -37,7 +37,7 @@ _decoder = msgspec.msgpack.Decoder(TruckState)
 
 def open_gap(state: TruckState) -> None:
     """Keeps the state as it is before the silence is known; the track and the episodes are shared, not copied."""
-    bare = msgspec.structs.replace(state, waiting=[], gaps=[], episodes={}, track=b"")
+    bare = msgspec.structs.replace(state, waiting=[], gaps=[], episodes={}, track=bytearray())
     gap = Gap(heard_ms=state.heard_ms, start_ms=state.applied_ms, state=_encoder.encode(bare))
     state.gaps = [*state.gaps[1 - GAPS_KEPT :], gap]
 

@@ -23,6 +23,9 @@ STOP_MS = 30_000
 TRACK_POINTS = 64
 TRACK_PARKED_MS = 60_000
 _POINT = struct.Struct("<qiih")
+_KEEP_BYTES = TRACK_POINTS * _POINT.size
+_TRIM_BYTES = _KEEP_BYTES + 16 * _POINT.size
+"""Trimmed a few points at a time: cutting the front off at every fix would copy the whole track each time."""
 
 
 def distance_m(lon_a: float, lat_a: float, lon_b: float, lat_b: float) -> float:
@@ -167,19 +170,21 @@ def _jumped(state: TruckState, event: Position, at_ms: int) -> Jump:
 
 
 def remember(state: TruckState, event: Position, at_ms: int) -> None:
-    """Adds a fix to the track ring; a parked truck's is kept once a minute."""
+    """Adds a fix to the recent track; a parked truck's is kept once a minute."""
     track = state.track
-    if (
-        track
-        and state.moving is False
-        and at_ms - _POINT.unpack_from(track, len(track) - _POINT.size)[0] < (TRACK_PARKED_MS)
-    ):
+    if state.moving is False and track and at_ms - _last_ms(track) < TRACK_PARKED_MS:
         return
-    state.track = (track + pack_point(event, at_ms))[-_POINT.size * TRACK_POINTS :]
+    track += pack_point(event, at_ms)
+    if len(track) > _TRIM_BYTES:
+        del track[:-_KEEP_BYTES]
+
+
+def _last_ms(track: bytearray) -> int:
+    return int.from_bytes(track[-_POINT.size : 8 - _POINT.size], "little", signed=True)
 
 
 def insert_late(state: TruckState, event: Position, at_ms: int) -> None:
-    """Puts a late fix where it belongs in the track ring; one of the same instant is there already."""
+    """Puts a late fix where it belongs in the recent track; one of the same instant is there already."""
     size = _POINT.size
     track = state.track
     at = len(track)
@@ -187,9 +192,11 @@ def insert_late(state: TruckState, event: Position, at_ms: int) -> None:
         if there == at_ms:
             return
         at -= size
-    if at == 0 and len(track) == size * TRACK_POINTS:
+    if at == 0 and len(track) >= _KEEP_BYTES:
         return
-    state.track = (track[:at] + pack_point(event, at_ms) + track[at:])[-size * TRACK_POINTS :]
+    track[at:at] = pack_point(event, at_ms)
+    if len(track) > _TRIM_BYTES:
+        del track[:-_KEEP_BYTES]
 
 
 def pack_point(event: Position, at_ms: int) -> bytes:
@@ -198,9 +205,9 @@ def pack_point(event: Position, at_ms: int) -> bytes:
     return _POINT.pack(at_ms, round(event.lon * 1e7), round(event.lat * 1e7), speed)
 
 
-def track_rows(track: bytes) -> list[tuple[int, float, float, float | None]]:
-    """The ring as rows `[at_ms, lon, lat, speed_kmh]`, oldest first."""
+def track_rows(track: bytearray) -> list[tuple[int, float, float, float | None]]:
+    """The last `TRACK_POINTS` of a track as rows `[at_ms, lon, lat, speed_kmh]`, oldest first."""
     return [
         (ms, lon / 1e7, lat / 1e7, None if speed < 0 else speed / 10)
-        for ms, lon, lat, speed in _POINT.iter_unpack(track)
+        for ms, lon, lat, speed in _POINT.iter_unpack(track[-_KEEP_BYTES:])
     ]

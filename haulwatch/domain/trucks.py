@@ -239,7 +239,7 @@ class TruckState(Struct, omit_defaults=True):
     still_since_ms: int = NEVER_MS
     silent: bool = False
     suspect: Suspect | None = None
-    track: bytes = b""
+    track: bytearray = field(default_factory=bytearray)
     # fused knowledge: owned by `haulwatch.domain.fusion`
     load: KnownLoad | None = None
     load_ms: int = NEVER_MS
