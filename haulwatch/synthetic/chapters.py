@@ -78,12 +78,13 @@ class GhostSighting:
 
 @dataclass
 class Conduct:
-    """A truth in the making."""
+    """A truth in the making; `rests_on` is the earlier instant that must have been seen to tell."""
 
     category: Category
     kind: str
     span: Span
     note: str
+    rests_on: float | None = None
 
 
 @dataclass

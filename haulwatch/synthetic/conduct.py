@@ -169,9 +169,25 @@ def without_manifest(driver: Driver, haul: Haul) -> Hauled:
     haul.manifest = False
     hauled = pick_up(driver, haul)
     carry(driver, hauled)
-    _note(driver, "manifest", "manifest_none", hauled.span, "no manifest for the trip")
     drop(driver, hauled)
+    _note(driver, "manifest", "manifest_none", Span(hauled.left, driver.t), "no manifest for the trip")
     return hauled
+
+
+def reused_manifest(driver: Driver, haul: Haul) -> Hauled:
+    """Hauls twice on one manifest that is never handed in."""
+    first = pick_up(driver, haul)
+    carry(driver, first)
+    first.manifest_id = None
+    drop(driver, first)
+    again = pick_up(driver, Haul(haul.licence, manifest=False))
+    carry(driver, again)
+    drop(driver, again)
+    span = Span(again.left, driver.t)
+    driver.chapter.conducts.append(
+        Conduct("manifest", "manifest_reused", span, "a second trip on one manifest", rests_on=first.left)
+    )
+    return again
 
 
 def switched_off(driver: Driver, haul: Haul) -> Hauled:
@@ -249,5 +265,6 @@ KINDS: tuple[Kind, ...] = (
     Kind("tamper_silent", "tamper", switched_off, weight=1.5, hidden=True),
     Kind("tamper_jump", "tamper", spoofed),
     Kind("tamper_clone", "tamper", cloned),
-    Kind("manifest_none", "manifest", without_manifest, weight=2.0),
+    Kind("manifest_none", "manifest", without_manifest, weight=1.5),
+    Kind("manifest_reused", "manifest", reused_manifest),
 )

@@ -67,7 +67,7 @@ class Uplink:
             received_ms = max(sent_ms, at_ms + 200)
         else:
             received_ms = at_ms + round(draw.uniform(*level.latency_s) * 1000)
-            if draw.random() < level.beyond_share:
+            if draw.random() < level.beyond_share and observation.fields["kind"] != "manifest":
                 received_ms += round(draw.uniform(3.5, 30.0) * 1000)
         self._serial += 1
         fields: dict[str, Any] = {

@@ -102,10 +102,10 @@ class Driver:
             self.change(down + 20.0, "cover", "closed")
         return self.stand(max(seconds, down + 40.0 - self.t))
 
-    def issue(self, licence: Licence, at: float, *, reuse: str | None = None) -> str:
+    def issue(self, licence: Licence, at: float) -> str:
         """Issues the manifest of a trip; returns its id."""
         tonnes = round(float(self.chapter.body_at(at)["load_kg"] or 0.0) / 1000, 1)
-        manifest_id = reuse or f"LD-{self.truck.terminal_id[-5:]}-{int(at) + 100_000}"
+        manifest_id = f"LD-{self.truck.terminal_id[-5:]}-{int(at) + 100_000}"
         self.chapter.papers.append(Paper(at, "issued", manifest_id, licence.origin, licence.destination, tonnes))
         return manifest_id
 

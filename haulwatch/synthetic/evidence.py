@@ -12,8 +12,9 @@ from haulwatch.synthetic.plan import CityPlan, Scale
 Verdict = tuple[bool, str]
 """Whether something could have seen it, and by what (or why not)."""
 CLEAR_ROAD_S = 300.0
-BEGIN_S = 20.0
-"""Nothing is known of a truck before its first reports."""
+BEGIN_S, BLIND_BEGIN_S = 20.0, 700.0
+"""Nothing is known of a truck before its first reports; without a load sensor, before a whole stay at its site."""
+MANIFEST_GRACE_S = 480.0
 CLEAR_SILENCE_S = 2_400.0
 
 
@@ -32,7 +33,8 @@ class Witness:
         """Whether a device could have seen it."""
         if conduct.kind.endswith("_unclear"):
             return False, "too close to the threshold to demand it"
-        if conduct.span.t0 < BEGIN_S:
+        since = conduct.span.t0 if conduct.rests_on is None else conduct.rests_on
+        if since < (BLIND_BEGIN_S if self._truck.device_class == "basic" else BEGIN_S):
             return False, "began before the recording"
         if conduct.span.t1 > self._horizon:
             return False, "the recording ends before it shows"
@@ -77,6 +79,19 @@ class Witness:
         """Positions alone tell."""
         return (True, "positions") if self._during(conduct, "position") else (False, "no positions")
 
+    def manifest(self, conduct: Conduct) -> Verdict:
+        """That it is loaded must be known in time; without a sensor and a manifest others have to see it."""
+        if self._truck.device_class != "basic" or conduct.kind == "manifest_reused":
+            return True, "terminal"
+        early = conduct.span.t1 - MANIFEST_GRACE_S
+        if any(seen.t <= early for seen in self._during(conduct, "weighing")):
+            return True, "scale"
+        sightings = [seen for seen in self._during(conduct, "sighting") if seen.t <= early]
+        sure = sum(seen.fields["load"] == "full" and seen.fields["load_confidence"] >= SURE[0] for seen in sightings)
+        if sure >= 2 and sure == len(sightings):
+            return True, "cameras"
+        return False, "nothing shows in time that it is loaded"
+
     def tamper(self, conduct: Conduct) -> Verdict:
         """Silence that is long enough, a jump, a clone."""
         if conduct.kind == "tamper_silent" and conduct.span.t1 - conduct.span.t0 < CLEAR_SILENCE_S:
@@ -96,6 +111,6 @@ _JUDGES: dict[str, Callable[[Witness, Conduct], Verdict]] = {
     "route": Witness.by_position,
     "time": Witness.by_position,
     "permit": Witness.by_position,
-    "manifest": Witness.by_position,
+    "manifest": Witness.manifest,
     "tamper": Witness.tamper,
 }

@@ -27,7 +27,6 @@ class Haul:
     gross_share: float = 0.0
     covered: bool = True
     manifest: bool = True
-    reuse: str | None = None
     via: tuple[str, ...] = ()
     halts: Sequence[Halt] = ()
     haste: float = 1.0
@@ -59,7 +58,7 @@ def pick_up(driver: Driver, haul: Haul) -> Hauled:
     driver.load_up(load_kg, close=haul.covered)
     hauled = Hauled(haul, driver.t)
     if haul.manifest:
-        hauled.manifest_id = driver.issue(haul.licence, driver.t - 30.0, reuse=haul.reuse)
+        hauled.manifest_id = driver.issue(haul.licence, driver.t - 30.0)
     driver.trips += 1
     return hauled
 
