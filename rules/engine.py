@@ -95,9 +95,12 @@ class Engine:
         `accepted` false: a poor fix, after which `while` conditions are not looked at.
         """
         feed = self._feeds[type(base)]
-        hits = feed.scan(base, at_ms, state, truck) if feed.scan is not None else None
-        if hits is None and not derived and not feed.heads and feed.remembering.isdisjoint(state.rules):
-            return NOTHING
+        scan = feed.scan
+        hits = scan(base, at_ms, state, truck) if scan is not None else None
+        if hits is None and not derived and not feed.heads:
+            remembered = state.rules
+            if not remembered or feed.remembering.isdisjoint(remembered):
+                return NOTHING
         found: list[Detection] = []
         moment = Moment(base, at_ms, state, truck)
         self._match(moment, feed, hits, found)
