@@ -37,8 +37,8 @@ const ACTIONS = {
 export function startKeys() {
   addEventListener("keydown", (event) => {
     const target = event.target;
-    const typing = target.closest?.("input, textarea, select, dialog, [contenteditable]");
-    if (typing || event.ctrlKey || event.metaKey || event.altKey) return;
+    const busy = document.querySelector("dialog[open]") ?? target.closest?.("input, textarea, select");
+    if (busy || event.ctrlKey || event.metaKey || event.altKey) return;
     if (event.key === "Enter" && target.closest?.("button, a, summary")) return;
     const action = ACTIONS[event.key];
     if (!action) return;
