@@ -12,8 +12,8 @@ import pytest
 
 from haulwatch.city import City
 from haulwatch.domain.breaches import Breach
-from haulwatch.domain.events import Event, Observation
-from haulwatch.testing import at, finish, position, tick
+from haulwatch.domain.events import CityActivated, Event, Observation
+from haulwatch.testing import at, city_of, finish, position, tick
 from streams.processor import PartitionProcessor
 from streams.replay import Replay
 from streams.runtime import CityRuntime
@@ -183,7 +183,7 @@ def test_a_duplicate_of_a_parked_fix_stays_out_of_the_track(town: City) -> None:
     for event in parked:
         processor.apply(event)
     finish(processor)
-    track = processor.trucks()[parked[0].truck_id].track
+    track = bytes(processor.trucks()[parked[0].truck_id].track)
     processor.apply(parked[25])
     finish(processor)
     assert processor.trucks()[parked[0].truck_id].track == track
@@ -194,3 +194,19 @@ def test_a_replay_ends_at_one_instant_for_all_partitions(town: City) -> None:
     replay = Replay(CityRuntime(town), partitions=3)
     list(replay.run({"log": iter([position(0), position(60)])}))
     assert len({processor.clock_ms for processor in replay.processors}) == 1
+
+
+@pytest.mark.xfail(strict=True, raises=KeyError, reason="the state that a gap keeps still remembers rules of before")
+def test_a_gap_from_before_an_activation_is_replayed_under_the_new_city(town: City) -> None:
+    count = "rules:\n  - id: often\n    title: {zh: 频繁, en: Often}\n    category: speed\n    severity: minor\n"
+    count += "    status: active\n    owner: 科\n    match: {count: 9, of: {on: position}, within: 1d}\n    examples:\n"
+    count += "      - {name: a, events: [{t: 0s, on: position}], expect: [{at: 0s}]}\n"
+    count += "      - {name: b, events: [{t: 0s, on: position}], expect: []}\n"
+    before = city_of(count)
+    runtimes = {one.city_hash: CityRuntime(one) for one in (before, town)}
+    processor = PartitionProcessor(runtimes[before.city_hash], runtimes.__getitem__)
+    activated = CityActivated(at=at(210), received_at=at(210), city_hash=town.city_hash)
+    late = [position(60.0 + 10 * n, received_s=300) for n in range(3)]
+    for event in (position(0), position(10), tick(200), activated, *late, tick(400)):
+        processor.apply(event)
+    assert processor.counters["late_in_gap"] == 3
