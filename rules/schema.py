@@ -131,6 +131,7 @@ SCOPES: dict[str, dict[str, Type]] = {
         "load_kg": _MASS,
         "gross_kg": _MASS,
         "cover": Type("enum", values=COVERS),
+        "cover_confidence": Type("number", "ratio", low=0, high=1),
         "lift": Type("enum", values=LIFTS),
         "speed_kmh": Type("number", "km/h", low=0, high=200),
         "ignition": Type("bool"),

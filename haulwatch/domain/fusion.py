@@ -24,6 +24,8 @@ SENSOR_RULES_MS = 600_000
 """How long a terminal's own sensor outweighs cameras."""
 SETTLE_MS = 15_000
 SETTLE_READINGS = 2
+COVER_FRESH_MS = 3_600_000
+"""How long what a camera saw of the cover supports the next one."""
 DEFAULT_TRUST = 0.85
 """AI cameras are 70-90 % right."""
 PLATE_FLOOR = 0.6
@@ -46,6 +48,7 @@ def fuse_position(state: TruckState, truck: Truck, event: Position, at_ms: int, 
     cover = event.cover
     if cover is not None and cover != "unknown":
         state.cover_sensor_ms = at_ms
+        state.cover_odds = CERTAIN
         if cover != state.cover:
             believe_cover(state, cover, at_ms, event.event_id, "sensor", derived)
     lift = event.lift
@@ -206,7 +209,21 @@ def fuse_sighting(
         return
     if state.cover_sensor_ms != NEVER_MS and at_ms - state.cover_sensor_ms <= SENSOR_RULES_MS:
         return
+    # A camera is believed no more than experience with it says, and no more than it claims.
+    right = camera_trust if event.cover_confidence is None else min(camera_trust, event.cover_confidence)
+    _agree_on_cover(state, event, cover, log(right / (1 - right)), at_ms)
     believe_cover(state, cover, at_ms, event.event_id, "camera", derived)
+
+
+def _agree_on_cover(state: TruckState, event: Sighting, cover: KnownCover, odds: float, at_ms: int) -> None:
+    """Adds a camera's evidence to that of the others before it; one camera counts once, a contradiction starts anew."""
+    if cover != state.cover or at_ms - state.cover_ms > COVER_FRESH_MS:
+        state.cover_odds = odds
+    elif event.camera_id == state.cover_camera:
+        state.cover_odds = max(state.cover_odds, odds)
+    else:
+        state.cover_odds = min(state.cover_odds + odds, CERTAIN)
+    state.cover_camera = event.camera_id
 
 
 def fuse_weighing(state: TruckState, truck: Truck, event: Weighing, at_ms: int, derived: list[DerivedEvent]) -> None:

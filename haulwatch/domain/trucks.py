@@ -6,6 +6,7 @@ Plain msgspec structs: `advance` (trips), `locate` (zones), `match` (rules) and 
 
 from __future__ import annotations
 
+from math import exp
 from typing import Literal
 
 from msgspec import Struct, field
@@ -254,6 +255,9 @@ class TruckState(Struct, omit_defaults=True):
     cover: KnownCover | None = None
     cover_ms: int = NEVER_MS
     cover_sensor_ms: int = NEVER_MS
+    cover_odds: float = 0.0
+    """Log-odds that `cover` is what it is, from the cameras that agreed one after the other."""
+    cover_camera: str | None = None
     cover_reading: Reading | None = None
     lift: KnownLift | None = None
     lift_ms: int = NEVER_MS
@@ -277,6 +281,11 @@ class TruckState(Struct, omit_defaults=True):
     rule_deadline_ms: int = FOREVER_MS
     episodes: dict[str, Episode] = {}
     episode_deadline_ms: int = FOREVER_MS
+
+    @property
+    def cover_confidence(self) -> float | None:
+        """How sure `cover` is (0-1): the sensor's word is certain, that of cameras grows as they agree."""
+        return None if self.cover is None else 1 / (1 + exp(-self.cover_odds))
 
 
 Applied = Position | Weighing | Sighting | Manifest | DerivedEvent
