@@ -73,6 +73,14 @@ def take(state: TruckState, waiting: Waiting, counters: Counter[str]) -> None:
         take_late_manifest(state, event, at_ms)
 
 
+def carry_over(state: TruckState, runtime: CityRuntime, previous: CityRuntime) -> None:
+    """Another city is in force: what kept states remember of rules that changed goes, as from the live one."""
+    for gap in state.gaps:
+        past = _decoder.decode(gap.state)
+        runtime.engine.drop_changed(past, previous.city.compiled)
+        gap.state = _encoder.encode(past)
+
+
 def replay_due_ms(state: TruckState) -> int:
     """When the next gap is to be replayed."""
     return min((gap.replay_at_ms for gap in state.gaps), default=FOREVER_MS)

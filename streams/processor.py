@@ -224,6 +224,7 @@ class PartitionProcessor:
             if previous is not None:
                 self._release(state, out)
                 self.counters["memory_dropped"] += runtime.engine.drop_changed(state, previous.city.compiled)
+                late.carry_over(state, runtime, previous)
         self._runtime = runtime
         for state in self._trucks.values():
             self._reschedule(state)

@@ -76,8 +76,8 @@ class Replay:
                 for breach in self._apply(event):
                     self._breaches[f"{breach.category}.{breach.phase}"] += 1
                     yield breach
+            end_ms = max(self._clock_ms(), until_ms if until_ms is not None else NEVER_MS)
             for processor in self.processors:
-                end_ms = max(self._clock_ms(), until_ms if until_ms is not None else NEVER_MS)
                 # "has passed" is strict, so one millisecond more.
                 for breach in processor.advance_to(end_ms + self._runtime.lateness_ms + 1):
                     self._breaches[f"{breach.category}.{breach.phase}"] += 1

@@ -184,15 +184,16 @@ def _last_ms(track: bytearray) -> int:
 
 
 def insert_late(state: TruckState, event: Position, at_ms: int) -> None:
-    """Puts a late fix where it belongs in the recent track; one of the same instant is there already."""
+    """Puts a late fix where it belongs in the recent track, if `remember` would have kept it in its time."""
     size = _POINT.size
     track = state.track
     at = len(track)
-    while at and (there := _POINT.unpack_from(track, at - size)[0]) >= at_ms:
-        if there == at_ms:
-            return
+    there_ms = NEVER_MS
+    while at and (there_ms := _POINT.unpack_from(track, at - size)[0]) > at_ms:
         at -= size
-    if at == 0 and len(track) >= _KEEP_BYTES:
+    if there_ms == at_ms or (at == 0 and len(track) >= _KEEP_BYTES):
+        return
+    if at and at_ms - there_ms < TRACK_PARKED_MS and (event.speed_kmh is None or event.speed_kmh < DRIVING_KMH):
         return
     track[at:at] = pack_point(event, at_ms)
     if len(track) > _TRIM_BYTES:

@@ -118,8 +118,9 @@ def test_the_track_is_a_ring_of_recent_fixes_to_which_late_ones_are_added_in_pla
         remember(state, position(n * 10, speed_kmh=40), n * 10_000)
     rows = track_rows(state.track)
     assert (len(rows), rows[0][0], rows[-1]) == (TRACK_POINTS, 50_000, ((TRACK_POINTS + 4) * 10_000, 120.1, 30.86, 40))
-    insert_late(state, position(55), 55_000)
-    insert_late(state, position(60), 60_000)  # there already
+    insert_late(state, position(55, speed_kmh=40), 55_000)
+    insert_late(state, position(60, speed_kmh=40), 60_000)  # there already
+    insert_late(state, position(65, speed_kmh=0), 65_000)  # standing, a few seconds after another
     insert_late(state, position(1), 1_000)  # older than the ring
     times = [row[0] for row in track_rows(state.track)]
     assert (len(times), times[:3]) == (TRACK_POINTS, [55_000, 60_000, 70_000])

@@ -176,7 +176,6 @@ def outline(found: dict[str, list[bytes]], shift: timedelta) -> object:
     return rows
 
 
-@pytest.mark.xfail(strict=True, reason="a second copy of a parked fix that the track left out is put into it as late")
 def test_a_duplicate_of_a_parked_fix_stays_out_of_the_track(town: City) -> None:
     processor = PartitionProcessor(CityRuntime(town))
     parked = [position(10.0 * n, speed_kmh=0.0) for n in range(30)]
@@ -189,14 +188,12 @@ def test_a_duplicate_of_a_parked_fix_stays_out_of_the_track(town: City) -> None:
     assert processor.trucks()[parked[0].truck_id].track == track
 
 
-@pytest.mark.xfail(strict=True, reason="the end is reckoned again for each partition, from clocks that have moved on")
 def test_a_replay_ends_at_one_instant_for_all_partitions(town: City) -> None:
     replay = Replay(CityRuntime(town), partitions=3)
     list(replay.run({"log": iter([position(0), position(60)])}))
     assert len({processor.clock_ms for processor in replay.processors}) == 1
 
 
-@pytest.mark.xfail(strict=True, raises=KeyError, reason="the state that a gap keeps still remembers rules of before")
 def test_a_gap_from_before_an_activation_is_replayed_under_the_new_city(town: City) -> None:
     count = "rules:\n  - id: often\n    title: {zh: 频繁, en: Often}\n    category: speed\n    severity: minor\n"
     count += "    status: active\n    owner: 科\n    match: {count: 9, of: {on: position}, within: 1d}\n    examples:\n"
