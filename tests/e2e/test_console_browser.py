@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import time
 from collections.abc import Iterator
@@ -269,6 +270,11 @@ def test_a_narrow_screen_shows_one_thing_at_a_time_and_never_scrolls_sideways(de
     desk.happens()
     page.set_viewport_size({"width": width, "height": 844})
     desk.open()
+    page.get_by_role("button", name="地图", exact=True).click()
+    expect(page.locator(".ol-scale-line")).to_contain_text(
+        re.compile("km|1000 m")
+    )  # the whole city, though it was loaded hidden
+    page.get_by_role("button", name=re.compile("^(列表|详情)")).first.click()
     page.get_by_role("link", name="超限超载").click()
     expect(page.get_by_role("button", name="立案", exact=True)).to_be_in_viewport()
     page.get_by_role("button", name="地图", exact=True).click()

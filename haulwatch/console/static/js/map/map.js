@@ -33,6 +33,7 @@ class CityMap extends HwElement {
   #markers = new OrderMarkers(this.#palette);
   #track = new TrackLayer(this.#palette);
   #trucks = new TruckLayer(state.trucks, this.#palette, () => state.selected?.truck_id);
+  #later = null; // what to show once the map has a size
   #near = null; // the truck under the pointer
   #legendOpen = matchMedia("(min-width: 1000px)").matches;
 
@@ -45,7 +46,7 @@ class CityMap extends HwElement {
     });
     this.#map.on("pointermove", (event) => this.#onPointer(event));
     this.#map.on("singleclick", (event) => this.#onClick(event));
-    new ResizeObserver(() => this.#map.updateSize()).observe(this);
+    new ResizeObserver(() => this.#onResize()).observe(this);
     const on = (type, act) => state.addEventListener(type, act);
     on("city", () => this.#showCity());
     on("trucks", () => this.#trucks.redraw());
@@ -55,7 +56,6 @@ class CityMap extends HwElement {
     on("zoom", () => this.#zoomToSelection());
     on("point", (event) => this.#track.point(event.detail));
     on("theme", () => this.#redrawAll());
-    on("pane", () => this.updateComplete.then(() => this.#map.updateSize()));
     languageChanged.addEventListener("change", () => this.#redrawAll());
     if (state.city) this.#showCity();
   }
@@ -75,7 +75,18 @@ class CityMap extends HwElement {
   #fitCity(duration = 350) {
     if (!state.city) return;
     const extent = ol.proj.transformExtent(state.city.bounds, "EPSG:4326", "EPSG:3857");
-    this.#map.getView().fit(extent, { padding: this.#padding([16, 16, 16, 16]), duration });
+    this.#fit(extent, { padding: this.#padding([16, 16, 16, 16]), duration });
+  }
+
+  // A hidden map (the other pane of a phone) has no size to fit anything into: then when it is shown.
+  #fit(extent, options) {
+    this.#later = this.clientWidth ? null : () => this.#fit(extent, { ...options, duration: 0 });
+    if (!this.#later) this.#map.getView().fit(extent, options);
+  }
+
+  #onResize() {
+    this.#map.updateSize();
+    if (this.clientWidth) this.#later?.();
   }
 
   // Room for the open legend, where there is room at all.
@@ -121,7 +132,7 @@ class CityMap extends HwElement {
     if (!order || order.lon === null) return;
     const place = ol.proj.fromLonLat([order.lon, order.lat]);
     const extent = this.#track.extent() ?? [place[0] - 500, place[1] - 500, place[0] + 500, place[1] + 500];
-    this.#map.getView().fit(ol.extent.extend(extent.slice(), [...place, ...place]), {
+    this.#fit(ol.extent.extend(extent.slice(), [...place, ...place]), {
       padding: this.#padding(PADDING),
       maxZoom: 15,
       duration: 350,
