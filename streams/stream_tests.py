@@ -1,17 +1,17 @@
-"""Runs stream tests (`*.test.yaml`, see `streams.stream_test_files`) and says what came out otherwise than expected."""
+"""Runs stream tests (`*.test.yaml`, see `rules.stream_test_reader`) and says what came out otherwise than expected."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from haulwatch.domain.breaches import Breach
 from haulwatch.domain.errors import AuthorError, Finding, did_you_mean
 from rules.model import Place, Rule, RuleBook
+from rules.stream_test_reader import ExpectedBreach, StreamTest, load_stream_tests
 from streams.coverage import ConditionWatch
-from streams.examples import duration
-from streams.scenes import Played, play, trouble, with_snippets
-from streams.stream_test_files import ExpectedBreach, StreamTest, load_stream_tests
+from streams.examples import duration, scene_of
+from streams.scenes import Played, Scene, play, trouble, with_snippets
 
 
 @dataclass(frozen=True)
@@ -74,19 +74,24 @@ def _run(book: RuleBook, test: StreamTest, sources: dict[str, bytes], watch: Con
     fired: frozenset[str] = frozenset()
     if not findings:
         try:
-            played = play(test.scene, [known[rule_id] for rule_id in ids], watch)
+            played = play(_scene(test), [known[rule_id] for rule_id in ids], watch)
         except AuthorError as error:
             findings = list(error.findings)
         else:
             fired = frozenset(breach.rule_id for breach in played.opened())
             findings = _compare(test, played)
-    scene = test.scene
-    return Outcome(scene.name, scene.place, test.rules, fired, tuple(with_snippets(findings, sources)))
+    story = test.story
+    return Outcome(story.name, story.place, test.rules, fired, tuple(with_snippets(findings, sources)))
+
+
+def _scene(test: StreamTest) -> Scene:
+    scene = replace(scene_of(test.story), restart_at_ms=test.restart_at_ms)
+    return replace(scene, trucks=test.trucks) if test.trucks else scene
 
 
 def _no_rule(test: StreamTest, rule_id: str, known: Mapping[str, Rule]) -> Finding:
     text = f"没有规则 {rule_id}", f"there is no rule {rule_id}"
-    return trouble(test.scene.place, *text, hint=did_you_mean(rule_id, known))
+    return trouble(test.story.place, *text, hint=did_you_mean(rule_id, known))
 
 
 # expectation
@@ -107,9 +112,9 @@ def _compare(test: StreamTest, played: Played) -> list[Finding]:
         return []
     wanted = "; ".join(_told({"at": entry.at_ms, **entry.wanted}) for entry in missing)
     found = "; ".join(_told(seen) for seen in left)
-    zh = f"测试 “{test.scene.name}” 不符：缺少 {wanted or '无'}，多出 {found or '无'}"
-    en = f'test "{test.scene.name}": missing {wanted or "none"}, unexpected {found or "none"}'
-    return [trouble(test.scene.place, zh, en, code="T002")]
+    zh = f"测试 “{test.story.name}” 不符：缺少 {wanted or '无'}，多出 {found or '无'}"
+    en = f'test "{test.story.name}": missing {wanted or "none"}, unexpected {found or "none"}'
+    return [trouble(test.story.place, zh, en, code="T002")]
 
 
 def _seen(breach: Breach, played: Played) -> dict[str, object]:

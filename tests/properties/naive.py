@@ -304,7 +304,7 @@ def findings(rules: tuple[Rule, ...], story: Story) -> list[Found]:
     """All findings of all rules in the order in which they must be reported."""
     found: list[Found] = []
     for index, rule in enumerate(rules):
-        own = replace(story, index=index, rule=rule, result=[])
+        own = replace(story, index=index, rule=rule, result=[], pushed_out=0)
         forms = {OnMatch: own.on, CountMatch: own.count, WhileMatch: own.hold, SequenceMatch: own.sequence}
         forms[type(rule.match)](rule.match)  # type: ignore[operator]
         found += own.result

@@ -19,7 +19,8 @@ from rules.engine import Detection, Engine
 from rules.model import Rule, RuleBook
 from tests.properties.naive import Found, Seen, Story, findings
 from tests.properties.naive_values import World
-from tests.properties.worlds import PLATE, a_book, a_registry, a_stream, a_truck
+from tests.properties.random_books import a_book
+from tests.properties.random_streams import PLATE, a_registry, a_stream, a_truck
 
 OWNED = ("rules", "rule_deadline_ms")
 TAIL_MS = 60_000

@@ -30,11 +30,9 @@ from haulwatch.domain.errors import Finding
 from haulwatch.domain.text import Text
 from rules.example_reader import read_examples
 from rules.findings import Report
-from rules.model import ExampleEvent
+from rules.model import Example, ExampleEvent
 from rules.reading import Reader
 from rules.yaml_source import compose
-from streams.examples import scene_of
-from streams.scenes import Scene
 
 _TEST_KEYS = ("rules", "trucks", "restart_at")
 _EVENT_KEYS = ("duplicates",)
@@ -52,10 +50,15 @@ class ExpectedBreach:
 
 @dataclass(frozen=True)
 class StreamTest:
-    """One test as written; `rules` are the ids that take part, empty for the whole book."""
+    """One test as written: the story as an inline example tells it, and what a test can say beside.
 
-    scene: Scene
+    `rules` are the ids that take part, empty for the whole book; `trucks` are rows of the registry.
+    """
+
+    story: Example
     rules: tuple[str, ...]
+    trucks: tuple[dict[str, object], ...]
+    restart_at_ms: tuple[int, ...]
     expect: tuple[ExpectedBreach, ...]
 
 
@@ -94,17 +97,18 @@ def _test(reader: Reader, node: Node) -> StreamTest | None:
     if not examples or reader.report.errors > before:
         return None
     example = examples[0]
-    scene = replace(
-        scene_of(example),
-        events=tuple(_copied(event, number) for event, number in zip(example.events, copies, strict=True)),
-        restart_at_ms=tuple(restarts),
-    )
-    rows = tuple(truck for truck in trucks if isinstance(truck, dict))
+    told = tuple(_copied(event, number) for event, number in zip(example.events, copies, strict=True))
     expected = tuple(
         ExpectedBreach(entry.at_ms, more | ({"category": entry.category} if entry.category else {}))
         for entry, more in zip(example.expect, wanted, strict=True)
     )
-    return StreamTest(replace(scene, trucks=rows) if rows else scene, tuple(rules), expected)
+    return StreamTest(
+        story=replace(example, events=told),
+        rules=tuple(rules),
+        trucks=tuple(truck for truck in trucks if isinstance(truck, dict)),
+        restart_at_ms=tuple(restarts),
+        expect=expected,
+    )
 
 
 def _split(node: Node, keys: Sequence[str]) -> tuple[Node, Keys]:
