@@ -38,3 +38,9 @@ def noisy() -> Recording:
 @pytest.fixture(scope="session")
 def clean() -> Recording:
     return _record(noise="none")
+
+
+@pytest.fixture(scope="session")
+def day() -> Recording:
+    """A long day of a larger fleet: something of everything."""
+    return _record(seed=9, trucks=60, hours=9.0)

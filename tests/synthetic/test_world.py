@@ -13,8 +13,13 @@ import pytest
 from haulwatch.domain.errors import DeviceError
 from haulwatch.domain.events import Position, Sighting, Weighing
 from haulwatch.domain.instants import to_ms
+from haulwatch.synthetic.chapters import Chapter, Conduct, Span
 from haulwatch.synthetic.conduct import KINDS
+from haulwatch.synthetic.devices import Observation
+from haulwatch.synthetic.evidence import Witness
+from haulwatch.synthetic.fleet import build_fleet
 from haulwatch.synthetic.lookalikes import GUISES
+from haulwatch.synthetic.plan import city_plan
 from haulwatch.wire import decode_event
 
 INTENDED = {
@@ -151,8 +156,8 @@ def test_look_alikes_are_as_many_as_violations(noisy: Any) -> None:
     assert {innocent.kind for innocent in world.innocents} <= {guise.name for guise in GUISES}
 
 
-def test_a_day_of_a_fleet_has_every_kind_of_violation_and_look_alike(record: Any) -> None:
-    world = record(seed=9, trucks=60, hours=9.0).world
+def test_a_day_of_a_fleet_has_every_kind_of_violation_and_look_alike(day: Any) -> None:
+    world = day.world
     kinds = {truth.note.split(":")[0] for truth in world.truths}
     assert {kind.name for kind in KINDS} <= kinds
     assert {guise.name for guise in GUISES} == {innocent.kind for innocent in world.innocents}
@@ -163,12 +168,32 @@ def test_a_contract_truth_line_has_exactly_the_contract_fields(clean: Any) -> No
     assert list(line) == ["truth_id", "truck_id", "category", "from", "to", "observable", "note"]
 
 
-def test_a_basic_terminal_is_uncovered_unseen_without_a_camera(record: Any) -> None:
-    for seed in range(20):
-        world = record(seed=seed, trucks=30, hours=3.5, noise="none").world
-        basic = {truck.truck_id for truck in world.fleet if truck.device_class == "basic"}
-        unseen = [t for t in world.truths if t.category == "uncovered" and t.truck_id in basic and not t.observable]
-        if unseen:
-            assert "no camera" in unseen[0].note
-            return
-    pytest.fail("no uncovered truck without sensor and camera in twenty cities")
+@pytest.mark.parametrize(
+    ("device_class", "seen_by", "observable"),
+    [("full", None, True), ("basic", None, False), ("basic", "cam-07", True), ("weight", "cam-d02", False)],
+)
+def test_an_open_cover_is_observable_by_a_sensor_or_a_camera_on_the_road(
+    device_class: str, seen_by: str | None, observable: bool
+) -> None:
+    plan = city_plan()
+    truck = next(truck for truck in build_fleet(50, 1, plan.yards) if truck.device_class == device_class)
+    fields = {"kind": "sighting", "camera_id": seen_by, "cover": "open", "cover_confidence": 0.9}
+    seen = [Observation(2_000.0, f"isapi:{seen_by}", fields, truck.truck_id)] if seen_by else []
+    witness = Witness(plan, truck, Chapter(0.0, {}), seen, 7_200.0)
+    verdict = witness.judge(Conduct("uncovered", "uncovered_all", Span(1_500.0, 2_500.0), "open"))
+    assert verdict[0] is observable
+
+
+@pytest.mark.parametrize("span", [Span(10.0, 900.0), Span(1_500.0, 9_000.0)])
+def test_what_the_recording_does_not_hold_is_not_observable(span: Span) -> None:
+    plan = city_plan()
+    truck = next(truck for truck in build_fleet(50, 1, plan.yards) if truck.device_class == "full")
+    witness = Witness(plan, truck, Chapter(0.0, {}), [], 7_200.0)
+    assert not witness.judge(Conduct("dumping", "dump_lot", span, "tips"))[0]
+
+
+def test_every_unobservable_truth_says_why(day: Any) -> None:
+    reasons = ("no ", "too ", "recording", "nothing ")
+    hidden = [truth for truth in day.world.truths if not truth.observable]
+    assert hidden
+    assert all(any(reason in truth.note.rsplit(";", 1)[-1] for reason in reasons) for truth in hidden)
