@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,7 +14,7 @@ import msgspec
 
 from geofences.zones import feature_collection
 from haulwatch.city import City, build_city, city_files, pack_city
-from haulwatch.console.app import create_app
+from haulwatch.console.app import ConsoleSettings, create_app
 from haulwatch.console.metrics import Sample
 from haulwatch.console.ports import CityPicture
 from haulwatch.console.serving import ConsoleServer, console_server
@@ -191,8 +191,12 @@ def embedded(
     *,
     now_ms: Callable[[], int] | None = None,
     database: str | None = None,
+    allowed_hosts: Collection[str] = (),
 ) -> Embedded:
-    """Puts the embedded system together on the folder `data`."""
+    """Puts the embedded system together on the folder `data`.
+
+    The console answers to this machine's own names, to the address it is bound to, and to `allowed_hosts`.
+    """
     try:
         data.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -208,8 +212,15 @@ def embedded(
 
     clock = {} if now_ms is None else {"now_ms": now_ms}
     local = LocalHost(log_path, city, pack_city(files), on_breaches=forwarder.notify, on_failure=failed, **clock)
+    settings = ConsoleSettings(allowed_hosts={*ConsoleSettings().allowed_hosts, host, *allowed_hosts})
     app = create_app(
-        store, local.trucks, local, city_picture(city, files), checks={"log": local.check}, sources=[_figures(local)]
+        store,
+        local.trucks,
+        local,
+        city_picture(city, files),
+        settings=settings,
+        checks={"log": local.check},
+        sources=[_figures(local)],
     )
     servers.append(console_server(app, host, port))
     return Embedded(local, forwarder, store, servers[0], city)

@@ -105,9 +105,14 @@ def _what(rule: Rule, conditions: list[Condition], suggestion: dict[str, Any] | 
         return Text(suggestion["text"]["zh"], suggestion["text"]["en"])
     if rule.summary is not None:
         return rule.summary
-    measured = [c for c in conditions if isinstance(c.observed, int | float) and not isinstance(c.observed, bool)]
-    said = [_said(c) for c in measured if c.threshold is not None and c.name != "within"][:2]
-    return Text("；".join(said), "; ".join(said))
+    said = dict.fromkeys(_said(c) for c in conditions if _exceeds(c))
+    return Text("；".join(list(said)[:2]), "; ".join(list(said)[:2]))
+
+
+def _exceeds(condition: Condition) -> bool:
+    """A measured value above what is allowed; guards ("not older than") and switches explain, but say little."""
+    number = isinstance(condition.observed, int | float) and not isinstance(condition.observed, bool)
+    return number and condition.threshold is not None and condition.operator in (">", ">=")
 
 
 def _said(condition: Condition) -> str:

@@ -17,6 +17,13 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     parser.add_argument("--city", required=True, type=Path, metavar="DIR", help="城市目录 / city folder")
     parser.add_argument("--data", required=True, type=Path, metavar="DIR", help="数据目录 / data folder")
     parser.add_argument("--http", default="127.0.0.1:8080", metavar="HOST:PORT", help="网页与接口 / console and API")
+    parser.add_argument(
+        "--allow-host",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="允许的访问域名 / name under which it is reached",
+    )
     parser.add_argument("--database", metavar="URL", help="工单库 / order database (default: SQLite in --data)")
     parser.add_argument("--lang", choices=("zh", "en"), default="zh")
     parser.set_defaults(run=run)
@@ -28,7 +35,9 @@ def run(options: argparse.Namespace) -> int:
     city, files = load_city(options.city)
     for warning in city.warnings:
         print(warning.render(options.lang), file=sys.stderr)
-    system = embedded(city, files, options.data, host, port, database=options.database)
+    system = embedded(
+        city, files, options.data, host, port, database=options.database, allowed_hosts=options.allow_host
+    )
     replayed = system.start()
     shown = f"http://{'127.0.0.1' if host in ('0.0.0.0', '::') else host}:{port}/"
     print(f"haulwatch · {city.name.lang(options.lang)} · {shown} · 重放 replayed {replayed:,}", flush=True)
