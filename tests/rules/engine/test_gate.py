@@ -92,3 +92,8 @@ def test_a_count_that_was_held_back_is_judged_at_the_next_hit() -> None:
     assert play(COUNT, *lines, rest=rest) == ["2m fired since 0s: weighing=e1 weighing=e2 weighing=e3"]
     late = [f"{n}s weighing gross_kg=32000" for n in (0, 1, 2, 120, 121)]
     assert play(COUNT, *late, rest=rest) == ["2m fired since 1s: weighing=e2 weighing=e3 weighing=e4"]
+
+
+@pytest.mark.xfail(strict=True, raises=ZeroDivisionError, reason="generated code has no guard for a constant divisor")
+def test_division_by_a_constant_zero_is_unknown() -> None:
+    assert play("on: weighing\nwhere: gross_kg / 0 > 1 or gross_kg > 99000", "0s weighing gross_kg=32000") == []
