@@ -56,7 +56,6 @@ class Paper:
     origin: str
     destination: str
     quantity_t: float
-    hours_valid: float = 6.0
 
 
 @dataclass(frozen=True)

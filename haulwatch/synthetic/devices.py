@@ -9,7 +9,7 @@ from math import ceil
 from random import Random
 from typing import Any
 
-from haulwatch.synthetic.chapters import Chapter, Stand
+from haulwatch.synthetic.chapters import Chapter, Paper, Stand
 from haulwatch.synthetic.fleet import TruckSpec
 from haulwatch.synthetic.journeys import Journey
 from haulwatch.synthetic.noise import Drift, NoiseLevel, bell
@@ -252,7 +252,7 @@ def _compass(direction: float) -> str:
     return ("north", "east", "south", "west")[int((direction + 45) % 360 // 90)]
 
 
-def _paper_fields(paper: Any) -> dict[str, Any]:
+def _paper_fields(paper: Paper) -> dict[str, Any]:
     fields = {
         "kind": "manifest",
         "manifest_id": paper.manifest_id,

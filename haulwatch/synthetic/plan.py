@@ -14,8 +14,6 @@ from haulwatch.synthetic.plane import Point, along, distance, project, shifted
 from haulwatch.synthetic.roads import Edge, Path, RoadClass, RoadNetwork
 from haulwatch.synthetic.terrain import bent, street_network, to_river
 
-ON_STREETS: tuple[RoadClass, ...] = ("local", "arterial", "ring")
-
 
 @dataclass(frozen=True)
 class CameraSpot:
