@@ -209,8 +209,8 @@ def fuse_sighting(
         return
     if state.cover_sensor_ms != NEVER_MS and at_ms - state.cover_sensor_ms <= SENSOR_RULES_MS:
         return
-    # A camera is believed no more than experience with it says, and no more than it claims.
-    right = camera_trust if event.cover_confidence is None else min(camera_trust, event.cover_confidence)
+    # Experience with the camera, less what it doubts itself.
+    right = max(camera_trust * (1.0 if event.cover_confidence is None else event.cover_confidence), 0.5)
     _agree_on_cover(state, event, cover, log(right / (1 - right)), at_ms)
     believe_cover(state, cover, at_ms, event.event_id, "camera", derived)
 

@@ -36,9 +36,9 @@ def test_one_camera_is_as_sure_as_experience_with_it() -> None:
     assert confidence(seen(0, "C3")) == pytest.approx(0.7)
 
 
-def test_a_camera_is_never_surer_than_it_says_itself() -> None:
-    assert confidence(seen(0, "C1", cover_confidence=0.6)) == pytest.approx(0.6)
-    assert confidence(seen(0, "C1", cover_confidence=0.99)) == pytest.approx(0.85)
+def test_a_camera_that_doubts_counts_for_less() -> None:
+    assert confidence(seen(0, "C1", cover_confidence=0.8)) == pytest.approx(0.85 * 0.8)
+    assert confidence(seen(0, "C1", cover_confidence=0.55)) == pytest.approx(0.5)
 
 
 def test_two_that_agree_are_surer_than_one_that_repeats_itself() -> None:
