@@ -20,15 +20,13 @@ EPISODE_MEMORY_MS = 86_400_000
 
 def judge(runtime: CityRuntime, state: TruckState, detection: Detection, out: list[Breach]) -> None:
     """Opens, updates or ends the episode that a detection belongs to; appends what is to be told."""
+    if detection.phase == "ended":
+        _let_go(runtime, state, detection, out)
+        _set_deadline(state)
+        return
     scope = episode_scope(state, detection)
     episode = state.episodes.get(scope)
-    if detection.phase == "ended":
-        if episode is not None and not episode.ended and episode.rule_id == detection.rule.rule_id:
-            episode.holding = False
-            episode.last_ms = max(episode.last_ms, detection.detected_ms)
-            if episode.cooldown_ms == 0:
-                _end(runtime, state, episode, detection.rule, out)
-    elif episode is not None and _joins(episode, detection):
+    if episode is not None and _joins(episode, detection):
         _update(runtime, state, episode, detection, out)
     else:
         if episode is not None and not episode.ended:
@@ -49,9 +47,38 @@ def episode_scope(state: TruckState, detection: Detection) -> str:
     return "|".join(parts)
 
 
-def _holds(detection: Detection) -> bool:
+def _let_go(runtime: CityRuntime, state: TruckState, detection: Detection, out: list[Breach]) -> None:
+    """A hold is over: found by its rule, as the values of the episode's key may have changed since it began."""
+    rule_id = detection.rule.rule_id
+    for episode in state.episodes.values():
+        if rule_id in episode.holders:
+            episode.holders.remove(rule_id)
+            episode.last_ms = max(episode.last_ms, detection.detected_ms)
+            if not episode.holders and episode.cooldown_ms == 0:
+                _end(runtime, state, episode, _rule_of(runtime, episode, detection.rule), out)
+
+
+def release_held(state: TruckState, seen_ms: int) -> None:
+    """Lets go of episodes that no hold speaks for any more: its rule changed, or it was of a replayed past.
+
+    `seen_ms` is until when such a hold had been seen to go on.
+    """
+    for episode in state.episodes.values():
+        held = [rule_id for rule_id in episode.holders if _is_held(state, rule_id)]
+        if len(held) < len(episode.holders):
+            episode.holders = held
+            episode.last_ms = max(episode.last_ms, seen_ms)
+    _set_deadline(state)
+
+
+def _is_held(state: TruckState, rule_id: str) -> bool:
+    memory = state.rules.get(rule_id)
+    return memory is not None and memory.hold is not None and memory.hold.fired
+
+
+def _holders(detection: Detection) -> list[str]:
     """A `while` rule goes on until it says that the conduct is over; the others speak of an instant."""
-    return isinstance(detection.rule.match, WhileMatch)
+    return [detection.rule.rule_id] if isinstance(detection.rule.match, WhileMatch) else []
 
 
 def _captured(captures: tuple[Capture, ...], name: str) -> str:
@@ -63,7 +90,7 @@ def _captured(captures: tuple[Capture, ...], name: str) -> str:
 
 
 def _joins(episode: Episode, detection: Detection) -> bool:
-    if episode.holding and not episode.ended:
+    if episode.holders and not episode.ended:
         return True
     return abs(detection.detected_ms - episode.last_ms) <= episode.cooldown_ms or (
         episode.rule_id == detection.rule.rule_id and episode.opened_event_id == detection.opened_event_id
@@ -89,7 +116,7 @@ def _open(runtime: CityRuntime, state: TruckState, scope: str, detection: Detect
         last_ms=now_ms,
         emitted_ms=now_ms,
         cooldown_ms=rule.episode.cooldown_ms,
-        holding=_holds(detection),
+        holders=_holders(detection),
         late=state.late,
     )
     out.append(tell(runtime, state, episode, rule, "opened", detection))
@@ -100,7 +127,7 @@ def _update(runtime: CityRuntime, state: TruckState, episode: Episode, detection
         return  # a gap replayed again finds again what it has found before
     episode.occurrences += 1
     episode.last_ms = max(episode.last_ms, detection.detected_ms)
-    episode.holding = episode.holding or _holds(detection)
+    episode.holders = sorted({*episode.holders, *_holders(detection)})
     episode.ended = False
     if detection.detected_ms - episode.emitted_ms >= UPDATE_EVERY_MS:
         episode.emitted_ms = detection.detected_ms
@@ -111,7 +138,7 @@ def _update(runtime: CityRuntime, state: TruckState, episode: Episode, detection
 def end_episodes(runtime: CityRuntime, state: TruckState, at_ms: int, out: list[Breach]) -> None:
     """Ends the episodes whose cooldown is over at `at_ms`."""
     for episode in state.episodes.values():
-        if not episode.ended and not episode.holding and episode.last_ms + episode.cooldown_ms <= at_ms:
+        if not episode.ended and not episode.holders and episode.last_ms + episode.cooldown_ms <= at_ms:
             rule = runtime.rule(episode.rule_id)
             if rule is None:
                 episode.ended = True  # the rule left the book; its order stays with people
@@ -122,13 +149,13 @@ def end_episodes(runtime: CityRuntime, state: TruckState, at_ms: int, out: list[
 
 def _end(runtime: CityRuntime, state: TruckState, episode: Episode, rule: Rule, out: list[Breach]) -> None:
     episode.ended = True
-    episode.holding = False
+    episode.holders = []
     out.append(tell(runtime, state, episode, rule, "ended", None))
 
 
 def _set_deadline(state: TruckState) -> None:
     state.episode_deadline_ms = min(
-        (e.last_ms + e.cooldown_ms for e in state.episodes.values() if not e.ended and not e.holding),
+        (e.last_ms + e.cooldown_ms for e in state.episodes.values() if not e.ended and not e.holders),
         default=FOREVER_MS,
     )
 

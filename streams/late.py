@@ -21,7 +21,7 @@ from haulwatch.domain.motion import insert_late
 from haulwatch.domain.trips import take_late_manifest
 from haulwatch.domain.trucks import Gap, TruckState, Waiting
 from rules.engine import Detection
-from streams.judge import judge
+from streams.judge import judge, release_held
 from streams.pipeline import apply_event, apply_gap_filled, apply_rule_deadline, apply_silence, silence_due_ms
 from streams.runtime import CityRuntime
 
@@ -112,7 +112,16 @@ def _replay_gap(runtime: CityRuntime, state: TruckState, gap: Gap, out: list[Bre
         if isinstance(event, Position) and event.valid is not False:
             insert_late(state, event, at_ms)
     _fire_until(runtime, past, min(gap.end_ms, state.applied_ms) - 1, out)
+    release_held(state, past.heard_ms)
     state.episode_deadline_ms = min(state.episode_deadline_ms, past.episode_deadline_ms)
+
+
+def drop_changed(runtime: CityRuntime, previous: CityRuntime, state: TruckState) -> None:
+    """On activation of `runtime`: what the kept pasts remember of changed rules goes, as it does for the present."""
+    for gap in state.gaps:
+        past = _decoder.decode(gap.state)
+        runtime.engine.drop_changed(past, previous.city.compiled)
+        gap.state = _encoder.encode(past)
 
 
 def _fire_until(runtime: CityRuntime, past: TruckState, until_ms: int, out: list[Breach]) -> None:

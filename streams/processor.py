@@ -11,7 +11,7 @@ next event comes, before that event joins the buffer. Both give the same order o
 
 from __future__ import annotations
 
-from bisect import insort
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
@@ -24,7 +24,7 @@ from haulwatch.domain.events import SOURCE_PRIORITY, CityActivated, Event, Tick
 from haulwatch.domain.instants import EPOCH, FOREVER_MS, NEVER_MS
 from haulwatch.domain.trucks import Pending, TruckState
 from streams import late
-from streams.judge import end_episodes, judge
+from streams.judge import end_episodes, judge, release_held
 from streams.pipeline import apply_event, apply_rule_deadline, apply_silence, silence_due_ms
 from streams.runtime import CityRuntime
 
@@ -43,7 +43,7 @@ class Snapshot(Struct, array_like=True):
     counters: dict[str, int]
 
 
-SNAPSHOT_VERSION = 1
+SNAPSHOT_VERSION = 2
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(Snapshot)
 
@@ -112,10 +112,12 @@ class PartitionProcessor:
             self._reschedule(state)
             return
         waiting = state.waiting
-        if waiting and any(w[0] == at_ms and w[2] == event_id for w in waiting):
+        key = (at_ms, priority, event_id)
+        place = bisect_left(waiting, key)
+        if place < len(waiting) and waiting[place][:3] == key:
             self.counters["duplicate"] += 1
             return
-        insort(waiting, (at_ms, priority, event_id, received_ms, event))
+        waiting.insert(place, (at_ms, priority, event_id, received_ms, event))
         due_ms = received_ms + self._runtime_in_force().lateness_ms
         if due_ms < state.wake_ms:
             state.wake_ms = due_ms
@@ -168,7 +170,11 @@ class PartitionProcessor:
             judge(runtime, state, detection, out)
 
     def _fire(self, runtime: CityRuntime, state: TruckState, at_ms: int, out: list[Breach]) -> None:
-        """Lets the deadline at `at_ms` fall: silence first (it breaks holds), then rules, late data, episodes."""
+        """Lets the deadline at `at_ms` fall: silence first (it breaks holds), then rules, late data, episodes.
+
+        One that a replayed past or another city sets before what has been applied falls now: time never runs back.
+        """
+        at_ms = max(at_ms, state.applied_ms)
         if silence_due_ms(runtime, state) <= at_ms:
             late.open_gap(state)
             detections = apply_silence(runtime, state, at_ms)
@@ -224,6 +230,8 @@ class PartitionProcessor:
             if previous is not None:
                 self._release(state, out)
                 self.counters["memory_dropped"] += runtime.engine.drop_changed(state, previous.city.compiled)
+                late.drop_changed(runtime, previous, state)
+                release_held(state, state.heard_ms)
                 late.carry_over(state, runtime, previous)
         self._runtime = runtime
         for state in self._trucks.values():

@@ -170,7 +170,8 @@ class Episode(Struct, omit_defaults=True):
     occurrences: int = 1
     emitted_ms: int = NEVER_MS
     cooldown_ms: int = 0
-    holding: bool = False
+    holders: list[str] = []
+    """Rules whose hold says that the conduct goes on; while there are any it does not end."""
     ended: bool = False
     late: bool = False
 
