@@ -81,6 +81,17 @@ def test_a_gap_from_before_another_city_is_replayed_under_the_rules_that_stayed(
     assert {(b.rule_id, b.late) for b in found} == {("fast", True)}
 
 
+def test_conduct_found_in_late_data_ends_with_them() -> None:
+    city = city_of("rules:\n" + STAND)
+    log: list[Event] = [position(0, speed_kmh=30, received_s=0), position(900, 120.12, speed_kmh=30, received_s=900)]
+    log += [position(100 + n * 20, speed_kmh=0, resent=True, received_s=910 + n / 10) for n in range(20)]
+    found = decide(city, log, until_s=2000)
+    assert [(b.phase, b.late, b.ended_at) for b in found] == [
+        ("opened", True, None),
+        ("ended", True, "2026-05-01T02:08:00.000Z"),
+    ]
+
+
 def test_what_late_data_end_does_not_take_the_truck_back_in_time() -> None:
     city = city_of("rules:\n" + FAST)
     live: list[Event] = [position(0, speed_kmh=30, received_s=0), position(900, 120.12, speed_kmh=30, received_s=900)]
