@@ -12,10 +12,9 @@ The rules, for one zone and one truck (docs/zones.md tells them with examples):
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
 from math import sqrt
 
-from geofences.index import ZoneIndex
+from geofences.index import DOUBTFUL_M, ZoneIndex
 from haulwatch.domain.derived import ZoneEnter, ZoneExit, ZonePass
 from haulwatch.domain.motion import METRES_PER_DEGREE, distance_m
 from haulwatch.domain.trucks import Crossing, Membership, ZoneView
@@ -59,25 +58,24 @@ class Tracker:
     ) -> tuple[ZoneChange, ...]:
         """Takes one good fix (in order of time) into `m`; what it says of zones: exits, passes, enters, each by id."""
         view = self._at(lon, lat, at_ms)
+        if view is not m.view or m.pending or not m.known:
+            return self._step(_Fix(m, truck_id, event_id, at_ms, lon, lat, speed_kmh), view)
         short = self._short_deg
-        if (
-            view is m.view
-            and not m.pending
-            and at_ms - m.trail_ms < TRAIL_MS
-            and (
-                (-short < lon - m.lon < short and -short < lat - m.lat < short)
-                or not self._crossed(m.lon, m.lat, lon, lat, at_ms)
-            )
-        ):
-            m.lon = lon
-            m.lat = lat
-            m.ms = at_ms
-            m.speed_kmh = speed_kmh
-            return _NOTHING
-        return self._step(_Fix(m, truck_id, event_id, at_ms, lon, lat, speed_kmh), view)
+        if not (-short < lon - m.lon < short and -short < lat - m.lat < short):
+            crossed = self._crossed(m.lon, m.lat, lon, lat, at_ms)
+            if crossed:
+                return self._step(_Fix(m, truck_id, event_id, at_ms, lon, lat, speed_kmh), view, crossed)
+        if at_ms - m.trail_ms >= TRAIL_MS:
+            m.past_lon, m.past_lat = m.trail_lon, m.trail_lat
+            m.trail_lon, m.trail_lat, m.trail_ms = lon, lat, at_ms
+        m.lon = lon
+        m.lat = lat
+        m.ms = at_ms
+        m.speed_kmh = speed_kmh
+        return _NOTHING
 
-    def _step(self, fix: _Fix, view: ZoneView) -> tuple[ZoneChange, ...]:
-        """A step that may matter."""
+    def _step(self, fix: _Fix, view: ZoneView, crossed: tuple[str, ...] | None = None) -> tuple[ZoneChange, ...]:
+        """A step that may matter; `crossed`, when it is known already, is what lies between the last two fixes."""
         m = fix.m
         if not m.known:
             m.view, m.known = view, True
@@ -88,17 +86,14 @@ class Tracker:
             return _NOTHING
         fix.drives = _drives(fix)
         changes = _NOTHING
-        if view.ids != m.view.ids or m.pending:
+        if m.pending or view.ids != m.view.ids:
             changes = self._settle(fix, view)
         else:
             # The same ids, but not the shared object: a restored snapshot, or a zone that a new city made another kind.
             m.view = view
-        between = self._passed_between(fix)
+        between = self._passed_between(fix, crossed)
         if between:
-            exits = tuple(change for change in changes if type(change) is ZoneExit)
-            passes = [*between, *(change for change in changes if type(change) is ZonePass)]
-            enters = tuple(change for change in changes if type(change) is ZoneEnter)
-            changes = (*exits, *sorted(passes, key=lambda change: change.zone_id), *enters)
+            changes = _in_order(changes, between) if changes else tuple(between)
         if fix.at_ms - m.trail_ms >= TRAIL_MS:
             m.past_lon, m.past_lat = m.trail_lon, m.trail_lat
             m.trail_lon, m.trail_lat, m.trail_ms = fix.lon, fix.lat, fix.at_ms
@@ -108,37 +103,66 @@ class Tracker:
     def _settle(self, fix: _Fix, view: ZoneView) -> tuple[ZoneChange, ...]:
         """Compares where the fix is with where the truck counts as being; confirms, begins and drops crossings."""
         m = fix.m
-        inside, confirmed = set(view.ids), set(m.view.ids)
-        differing = inside ^ confirmed
-        passes = [
-            self._pass(fix, zone_id)
-            for zone_id in sorted(m.pending.keys() - differing)
-            if self._is_visit(fix, zone_id, m.pending.pop(zone_id), confirmed)
-        ]
-        switched = {zone_id for zone_id in differing if zone_id not in m.pending and not self._begin(fix, zone_id)}
-        for zone_id in switched & inside:
-            m.since[zone_id] = fix.at_ms
-        ripe = sorted(zone_id for zone_id in differing - switched if self._ripe(fix, m.pending[zone_id]))
+        pending, before = m.pending, m.view
+        differing = set(view.ids).symmetric_difference(before.ids)
+        passes: list[ZonePass] = []
+        if pending:
+            for zone_id in sorted(pending.keys() - differing):
+                if self._is_visit(fix, zone_id, pending.pop(zone_id), before):
+                    passes.append(self._pass(fix, zone_id))
+        switched: list[str] = []
+        ripe: list[str] = []
+        was = None
+        for zone_id in sorted(differing) if len(differing) > 1 else differing:
+            crossing = pending.get(zone_id)
+            if crossing is None:
+                # The last fix's zones, as of now: only once, for all zones that begin.
+                was = was or self._at(m.lon, m.lat, fix.at_ms)
+                crossing = self._begin(fix, zone_id, was, view)
+            if crossing is None:
+                switched.append(zone_id)
+            elif self._ripe(fix, crossing):
+                ripe.append(zone_id)
         if not switched and not ripe:
             return tuple(passes)
-        before = m.view
-        m.view = self._index.view(confirmed ^ switched ^ set(ripe), before)
+        return self._switch(fix, view, switched, ripe, passes)
+
+    def _switch(
+        self, fix: _Fix, view: ZoneView, switched: list[str], ripe: list[str], passes: list[ZonePass]
+    ) -> tuple[ZoneChange, ...]:
+        """Puts the changes that count into force; what is said of them and of the passes."""
+        m, before = fix.m, fix.m.view
+        inside, confirmed = view.ids, before.ids
+        for zone_id in switched:
+            if zone_id in inside:
+                m.since[zone_id] = fix.at_ms
+        m.view = self._index.view(set(confirmed).symmetric_difference((*switched, *ripe)), before)
         exits = [self._exit(fix, zone_id, before) for zone_id in ripe if zone_id in confirmed]
         enters = [self._enter(fix, zone_id) for zone_id in ripe if zone_id in inside]
-        for zone_id in confirmed - set(m.view.ids):
-            m.since.pop(zone_id, None)
+        for zone_id in (*switched, *ripe):
+            if zone_id in confirmed:
+                m.since.pop(zone_id, None)
         return (*exits, *passes, *enters)
 
-    def _begin(self, fix: _Fix, zone_id: str) -> bool:
-        """Begins a crossing; False where it was the zone that changed and not the truck that moved."""
-        m = fix.m
-        covers = self._index.covers
-        if covers(zone_id, m.lon, m.lat) == covers(zone_id, fix.lon, fix.lat):
-            return False
+    def _begin(self, fix: _Fix, zone_id: str, was: ZoneView, view: ZoneView) -> Crossing | None:
+        """Begins a crossing; None where it was the zone that changed and not the truck that moved.
+
+        `was` and `view` are the zones of the last and of this fix that count now.
+        """
+        m, index = fix.m, self._index
+        if (zone_id in was.ids) == (zone_id in view.ids):
+            zone = index.zone(zone_id)
+            if zone is None or not zone.timed:
+                return None
+            # It does not count now: where the truck was and is, its area says.
+            if index.covers(zone_id, m.lon, m.lat) == index.covers(zone_id, fix.lon, fix.lat):
+                return None
         blind = fix.at_ms - m.ms > self._max_gap_ms
         left_ms = m.ms if blind else fix.at_ms
-        m.pending[zone_id] = Crossing(fix.at_ms, left_ms, m.lon, m.lat, fix.lon, fix.lat, fixes=0, blind=blind)
-        return True
+        crossing = m.pending[zone_id] = Crossing(
+            fix.at_ms, left_ms, m.lon, m.lat, fix.lon, fix.lat, fixes=0, blind=blind
+        )
+        return crossing
 
     def _ripe(self, fix: _Fix, crossing: Crossing) -> bool:
         """Takes the fix into the crossing; whether it now counts."""
@@ -152,32 +176,36 @@ class Tracker:
             )
         return fix.at_ms - crossing.since_ms >= (self._dwell_ms if crossing.moved else self._standing_ms)
 
-    def _is_visit(self, fix: _Fix, zone_id: str, crossing: Crossing, confirmed: Collection[str]) -> bool:
+    def _is_visit(self, fix: _Fix, zone_id: str, crossing: Crossing, before: ZoneView) -> bool:
         """Whether a crossing that came to nothing was a passage through the zone."""
         m = fix.m
-        if zone_id in confirmed or crossing.blind or fix.at_ms - m.ms > self._max_gap_ms:
+        if zone_id in before.ids or crossing.blind or fix.at_ms - m.ms > self._max_gap_ms:
             return False
         if not (crossing.moved and fix.drives):
             return False  # a fix that jumped in and back again
         index = self._index
-        if index.zone(zone_id) is None or index.covers(zone_id, fix.lon, fix.lat):
+        zone = index.zone(zone_id)
+        if zone is None or (zone.timed and index.covers(zone_id, fix.lon, fix.lat)):
             return False  # a new city removed it, or its hours ended with the truck in it
-        inside_m = (
-            index.inside_m(zone_id, crossing.from_lon, crossing.from_lat, crossing.lon, crossing.lat)
-            + distance_m(crossing.lon, crossing.lat, m.lon, m.lat)
-            + index.inside_m(zone_id, m.lon, m.lat, fix.lon, fix.lat)
-        )
-        return inside_m >= index.meaningful_chord_m(zone_id)
+        way_in = (zone_id, crossing.from_lon, crossing.from_lat, crossing.lon, crossing.lat)
+        way_out = (zone_id, m.lon, m.lat, fix.lon, fix.lat)
+        rest_m = distance_m(crossing.lon, crossing.lat, m.lon, m.lat) - index.meaningful_chord_m(zone_id)
+        more_m = index.inside_about_m(*way_in) + rest_m + index.inside_about_m(*way_out)
+        if -DOUBTFUL_M < more_m < DOUBTFUL_M:
+            more_m = index.inside_m(*way_in) + rest_m + index.inside_m(*way_out)
+        return more_m >= 0
 
-    def _passed_between(self, fix: _Fix) -> list[ZonePass]:
+    def _passed_between(self, fix: _Fix, crossed: tuple[str, ...] | None) -> list[ZonePass]:
         """Zones that the truck was in at neither of its last two fixes but must have crossed between them."""
-        m, short = fix.m, self._short_deg
-        if -short < fix.lon - m.lon < short and -short < fix.lat - m.lat < short:
-            return []
+        m = fix.m
         if fix.at_ms - m.ms > self._max_gap_ms or not _drove_between(fix):
             return []
-        crossed = self._crossed(m.lon, m.lat, fix.lon, fix.lat, fix.at_ms)
-        return [self._pass(fix, zone_id) for zone_id in crossed if zone_id not in m.view.ids]
+        if crossed is None:
+            short = self._short_deg
+            if -short < fix.lon - m.lon < short and -short < fix.lat - m.lat < short:
+                return []
+            crossed = self._crossed(m.lon, m.lat, fix.lon, fix.lat, fix.at_ms)
+        return [self._pass(fix, zone_id) for zone_id in crossed if zone_id not in m.view.ids] if crossed else []
 
     def _pass(self, fix: _Fix, zone_id: str) -> ZonePass:
         return ZonePass(
@@ -252,21 +280,31 @@ class _Fix:
         m.lon, m.lat, m.ms, m.speed_kmh = self.lon, self.lat, self.at_ms, self.speed_kmh
 
 
+def _in_order(changes: tuple[ZoneChange, ...], between: list[ZonePass]) -> tuple[ZoneChange, ...]:
+    """What a step says, with the passes between two fixes put among the others."""
+    exits = [change for change in changes if type(change) is ZoneExit]
+    passes = [*between, *(change for change in changes if type(change) is ZonePass)]
+    enters = [change for change in changes if type(change) is ZoneEnter]
+    return (*exits, *sorted(passes, key=_zone_of), *enters)
+
+
+def _zone_of(change: ZonePass) -> str:
+    return change.zone_id
+
+
 def _drives(fix: _Fix) -> bool:
     """Whether the truck moves: by the speed at either of the last two fixes; without one, by the way of a minute."""
-    speeds = _speeds(fix)
-    if speeds:
-        return max(speeds) >= DRIVING_KMH
-    m = fix.m
-    return distance_m(m.past_lon, m.past_lat, fix.lon, fix.lat) >= DRIVEN_M
+    m, speed, speed_before = fix.m, fix.speed_kmh, fix.m.speed_kmh
+    if speed is not None and speed >= DRIVING_KMH:
+        return True
+    if speed_before is not None:
+        return speed_before >= DRIVING_KMH
+    return speed is None and distance_m(m.past_lon, m.past_lat, fix.lon, fix.lat) >= DRIVEN_M
 
 
 def _drove_between(fix: _Fix) -> bool:
     """Whether the way from the last fix to this one was driven."""
-    if fix.drives or _speeds(fix):
+    m = fix.m
+    if fix.drives or fix.speed_kmh is not None or m.speed_kmh is not None:
         return fix.drives
-    return distance_m(fix.m.lon, fix.m.lat, fix.lon, fix.lat) >= DRIVEN_M
-
-
-def _speeds(fix: _Fix) -> Iterable[float]:
-    return [speed for speed in (fix.m.speed_kmh, fix.speed_kmh) if speed is not None]
+    return distance_m(m.lon, m.lat, fix.lon, fix.lat) >= DRIVEN_M
