@@ -2,7 +2,7 @@
 
 A record that cannot be read is never lost and never stops the rest: it becomes a `DeadLetter` with a stable code.
 Codes: not_utf8, not_json, not_an_object, unknown_kind, missing_field, wrong_type, out_of_range, bad_value,
-lat_lon_swapped, null_island, clock_ahead, too_large.
+lat_lon_swapped, null_island, clock_ahead, too_large, too_many.
 """
 
 from __future__ import annotations
@@ -10,20 +10,29 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Callable, Iterable, Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
 from msgspec import Raw, Struct
 
-from haulwatch.domain.errors import DeviceError
+from haulwatch.domain.errors import DeviceError, WorldError
 from haulwatch.domain.events import Event, Position
 from haulwatch.domain.text import Text
 
 CLOCK_AHEAD_LIMIT = timedelta(seconds=60)
 """A device clock further ahead of ours than this is a fault; eight hours means UTC+8 was sent as UTC."""
+FIRST_INSTANT = datetime(1970, 1, 1, tzinfo=UTC)
+LAST_INSTANT = datetime(2200, 1, 1, tzinfo=UTC)
+"""No device lived before the one or will live after the other; local calendars end where year numbers do."""
 MAX_EVENT_BYTES = 1 << 20
+MAX_RECORDS = 50_000
+"""Records of one body: each bad one costs an explanation, so a body of nothing but commas must not cost gigabytes."""
+BOM = b"\xef\xbb\xbf"
 KINDS = ("position", "weighing", "sighting", "manifest", "tick", "city_activated")
+
+Admit = Callable[[Event], Event]
+"""A host's own last word on a decoded event: gives the event as it is to be taken, or raises DeviceError."""
 
 _one = msgspec.json.Decoder(Event)
 _many = msgspec.json.Decoder(list[Event])
@@ -43,7 +52,7 @@ class DeadLetter(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Rejected(Struct, frozen=True):
-    """One bad record of a batch: its index (from 0) or line (from 1), the error, the bytes."""
+    """One bad record of a batch: its index (from 0) or, in NDJSON, line (from 1); the error; the bytes."""
 
     index: int
     error: DeviceError
@@ -75,49 +84,74 @@ def decode_event(raw: bytes) -> Event:
     return event
 
 
-def decode_events(raw: bytes) -> tuple[list[Event], list[Rejected]]:
+def decode_logged(raw: bytes) -> Event:
+    """An event as we have written it ourselves: it was checked then, and stamping may have made it longer."""
+    try:
+        event: Event = _one.decode(raw)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise WorldError(
+            Text(f"事件日志中有损坏的记录：{error}", f"a record of the event log is damaged: {error}")
+        ) from error
+    return event
+
+
+def decode_events(raw: bytes, admit: Admit | None = None) -> tuple[list[Event], list[Rejected]]:
     """A record of the observations log: one event or an array of them. Bad ones are told apart from good ones."""
+    if len(raw) > MAX_EVENT_BYTES:
+        return _decode_each(raw, admit)
     try:
         events = _many.decode(raw)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return _decode_each(raw)
+        return _decode_each(raw, admit)
     good: list[Event] = []
     bad: list[Rejected] = []
     for index, event in enumerate(events):
-        fault = fault_of(event)
-        if fault is None:
-            good.append(event)
-        else:
-            bad.append(Rejected(index, fault, encode_event(event)))
+        try:
+            fault = fault_of(event)
+            if fault is not None:
+                raise fault
+            good.append(event if admit is None else admit(event))
+        except DeviceError as error:
+            bad.append(Rejected(index, error, encode_event(event)))
     return good, bad
 
 
-def _decode_each(raw: bytes) -> tuple[list[Event], list[Rejected]]:
+def _decode_each(raw: bytes, admit: Admit | None) -> tuple[list[Event], list[Rejected]]:
     parts: Sequence[bytes | Raw]
     try:
         parts = _raws.decode(raw) if raw.lstrip()[:1] == b"[" else [raw]
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         return [], [Rejected(0, _explained(raw, error), raw)]
-    return _collect(enumerate(bytes(part) for part in parts))
+    if len(parts) > MAX_RECORDS:
+        return _too_many(len(parts), raw)
+    return _collect(((n, bytes(part)) for n, part in enumerate(parts)), admit)
 
 
-def decode_lines(raw: bytes) -> tuple[list[Event], list[Rejected]]:
+def decode_lines(raw: bytes, admit: Admit | None = None) -> tuple[list[Event], list[Rejected]]:
     """NDJSON: one event a line, blank lines skipped; `index` of a rejected one is its line number, from 1."""
-    return _collect((n, line) for n, line in enumerate(raw.split(b"\n"), 1) if line.strip())
+    count = raw.count(b"\n")
+    if count > MAX_RECORDS:
+        return _too_many(count, raw)
+    lines = raw.removeprefix(BOM).split(b"\n")
+    return _collect(((n, line) for n, line in enumerate(lines, 1) if line.strip()), admit)
 
 
-def decode_body(raw: bytes) -> tuple[list[Event], list[Rejected]]:
-    """What is posted to us: one event, an array, or NDJSON, told apart by how it begins."""
-    text = raw.strip()
-    if text[:1] == b"[" or b"\n" not in text:
-        return decode_events(text)
-    try:
-        _one.decode(text)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        if _is_json(text):
-            return decode_events(text)
-        return decode_lines(raw)
-    return decode_events(text)
+def _too_many(count: int, raw: bytes) -> tuple[list[Event], list[Rejected]]:
+    text = Text(
+        f"一次最多 {MAX_RECORDS} 条记录，收到 {count} 条", f"{count} records at once; at most {MAX_RECORDS} are taken"
+    )
+    return [], [Rejected(0, DeviceError("too_many", text), raw[:1024])]
+
+
+def decode_body(raw: bytes, admit: Admit | None = None) -> tuple[list[Event], list[Rejected]]:
+    """What is posted to us: one event, an array, or NDJSON (see `holds_lines`)."""
+    return decode_lines(raw, admit) if holds_lines(raw) else decode_events(raw.removeprefix(BOM).strip(), admit)
+
+
+def holds_lines(raw: bytes) -> bool:
+    """Whether a body is NDJSON: more than one line, and neither an array nor one JSON value as a whole."""
+    text = raw.removeprefix(BOM).strip()
+    return text[:1] != b"[" and b"\n" in text and not _is_json(text)
 
 
 def _is_json(raw: bytes) -> bool:
@@ -128,19 +162,21 @@ def _is_json(raw: bytes) -> bool:
     return True
 
 
-def _collect(parts: Iterable[tuple[int, bytes]]) -> tuple[list[Event], list[Rejected]]:
+def _collect(parts: Iterable[tuple[int, bytes]], admit: Admit | None) -> tuple[list[Event], list[Rejected]]:
     good: list[Event] = []
     bad: list[Rejected] = []
     for index, part in parts:
         try:
-            good.append(decode_event(part))
+            event = decode_event(part)
+            good.append(event if admit is None else admit(event))
         except DeviceError as error:
             bad.append(Rejected(index, error, part))
     return good, bad
 
 
 def fault_of(event: Event) -> DeviceError | None:
-    """What single-field ranges cannot say: 0/0 positions and clocks that run ahead; None when all is well."""
+    """What types cannot say: 0/0 positions, clocks that run ahead, instants outside any calendar, plates that nobody
+    can read; None when all is well."""
     if type(event) is Position and event.lon == 0.0 and event.lat == 0.0:
         return DeviceError("null_island", Text("坐标为 0/0（未定位）", "position is 0/0 (no fix)"))
     received_at = event.received_at
@@ -148,6 +184,11 @@ def fault_of(event: Event) -> DeviceError | None:
         ahead = event.at - received_at
         if ahead > CLOCK_AHEAD_LIMIT:
             return _clock_ahead(ahead)
+    if event.at < FIRST_INSTANT or (received_at or event.at) >= LAST_INSTANT:
+        years = f"{FIRST_INSTANT.year}-{LAST_INSTANT.year}"
+        return DeviceError("out_of_range", Text(f"时刻不在 {years} 年之间", f"instant outside of {years}"))
+    if not getattr(event, "truck_id", "").isprintable():
+        return DeviceError("bad_value", Text("字段 truck_id 含不可见字符", "truck_id has invisible characters"))
     return None
 
 
@@ -201,7 +242,10 @@ def _code_of(what: str, field: str, raw: bytes) -> str:
 
 
 def _looks_swapped(raw: bytes) -> bool:
-    values: Any = msgspec.json.decode(raw)
+    try:
+        values: Any = msgspec.json.decode(raw)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return False  # the rest of the record is worse still
     lat, lon = values.get("lat"), values.get("lon")
     if not isinstance(lat, int | float) or not isinstance(lon, int | float):
         return False

@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from haulwatch import wire
-from haulwatch.domain.errors import DeviceError
-from haulwatch.domain.events import Position
+from haulwatch.domain.errors import DeviceError, WorldError
+from haulwatch.domain.events import Event, Position
+from haulwatch.domain.text import Text
 
 GOOD: dict[str, Any] = {
     "kind": "position",
@@ -74,6 +75,17 @@ BAD = [
     (encoded(GOOD, load="heavy"), "bad_value"),
     (encoded(GOOD, at="2026-05-01T08:32:02Z"), "clock_ahead"),
     (encoded(GOOD, at="2026-05-01T16:30:00Z"), "clock_ahead"),
+    (encoded(GOOD, at="0001-01-01T00:00:00+08:00", received_at=...), "out_of_range"),
+    (encoded(GOOD, at="1969-12-31T23:59:59Z"), "out_of_range"),
+    (encoded(GOOD, at="9999-12-31T23:59:59-08:00", received_at=...), "out_of_range"),
+    (encoded(GOOD, at="9999-12-31T23:59:59Z", received_at="9999-12-31T23:59:59Z"), "out_of_range"),
+    (encoded(GOOD, truck_id="浙E\0"), "bad_value"),
+    (encoded(GOOD, truck_id="浙E1\u200b"), "bad_value"),
+    (encoded(GOOD, lat=120.5)[:-1] + b", garbage", "out_of_range"),
+    (encoded(GOOD, lat=120.5)[:-1] + b',"x":' + b"[" * 5000, "out_of_range"),
+    (encoded(GOOD, lat=120.5)[:-1] + b',"x":"\xff"}', "out_of_range"),
+    (encoded(GOOD).replace(b"p-1", b"\\ud800"), "not_json"),
+    (encoded(WEIGHING, lane=10**30), "out_of_range"),
     (encoded(WEIGHING, gross_kg=0), "out_of_range"),
     (encoded(WEIGHING, gross_kg=200_001), "out_of_range"),
     (encoded(WEIGHING, images=[{"uri": "a", "sha256": "zz"}]), "bad_value"),
@@ -124,9 +136,46 @@ def test_a_body_is_one_event_an_array_or_lines() -> None:
         (pretty, 1),
         (b"[" + pretty + b"]", 1),
         (encoded(GOOD) + b"\n" + encoded(WEIGHING), 2),
+        (encoded(GOOD) + b"\r\n" + encoded(WEIGHING) + b"\r\n", 2),
+        (wire.BOM + encoded(GOOD) + b"\n" + encoded(WEIGHING), 2),
+        (wire.BOM + pretty, 1),
     ):
         good, bad = wire.decode_body(body)
         assert (len(good), bad) == (count, [])
+
+
+def test_a_large_event_is_no_smaller_in_an_array() -> None:
+    large = encoded(GOOD, alarms=["x" * 200] * 6000)
+    assert len(large) > wire.MAX_EVENT_BYTES
+    good, bad = wire.decode_body(b"[" + encoded(GOOD) + b"," + large + b"]")
+    assert (len(good), [(r.index, r.error.code) for r in bad]) == (1, [(1, "too_large")])
+
+
+@pytest.mark.parametrize("body", [b"[" + b",".join([b"0"] * 50_001) + b"]", b"0\n" * 50_001])
+def test_a_body_of_endless_nothing_costs_one_explanation(body: bytes) -> None:
+    good, bad = wire.decode_body(body)
+    assert (good, [r.error.code for r in bad]) == ([], ["too_many"])
+
+
+def test_what_a_host_does_not_admit_keeps_its_place() -> None:
+    def admit(event: Event) -> Event:
+        if isinstance(event, Position):
+            raise DeviceError("no", Text("否", "no"))
+        return event
+
+    parts = [encoded(WEIGHING), encoded(GOOD, lat=95), encoded(GOOD), encoded(SIGHTING)]
+    for body, places in ((b"[" + b",".join(parts) + b"]", [1, 2]), (b"\n".join(parts), [2, 3])):
+        good, bad = wire.decode_body(body, admit)
+        assert (len(good), [r.index for r in bad]) == (2, places)
+        assert [r.error.code for r in bad] == ["out_of_range", "no"]
+
+
+def test_an_event_of_our_own_log_is_taken_whatever_its_length() -> None:
+    event = wire.decode_event(encoded(GOOD, alarms=["x" * 250] * 4100))
+    stamped = msgspec.structs.replace(event, source="s" * 250)
+    assert wire.decode_logged(wire.encode_event(stamped)) == stamped
+    with pytest.raises(WorldError, match="damaged"):
+        wire.decode_logged(b"{")
 
 
 def test_what_is_not_text_is_kept_all_the_same() -> None:

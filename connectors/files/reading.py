@@ -22,7 +22,7 @@ import zstandard
 from haulwatch.domain.errors import DeviceError, WorldError
 from haulwatch.domain.events import Event
 from haulwatch.domain.text import Text
-from haulwatch.wire import Rejected, decode_event
+from haulwatch.wire import BOM, Rejected, decode_event
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer as Buffer
@@ -98,6 +98,8 @@ class _Zstandard(io.RawIOBase):
 
 def _lines(stream: IO[bytes]) -> Iterator[Event | Rejected]:
     for number, line in enumerate(stream, 1):
+        if number == 1:
+            line = line.removeprefix(BOM)
         try:
             yield decode_event(line)
         except DeviceError as error:

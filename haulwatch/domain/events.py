@@ -22,6 +22,8 @@ SpeedKmh = Annotated[float, Meta(ge=0, le=200)]
 MassKg = Annotated[float, Meta(gt=0, le=200_000)]
 LoadKg = Annotated[float, Meta(ge=0, le=200_000)]
 Confidence = Annotated[float, Meta(ge=0, le=1)]
+Number = Annotated[int, Meta(ge=-(2**31), lt=2**31)]
+"""A whole number that every format we write can hold."""
 AxleCount = Annotated[int, Meta(ge=1, le=20)]
 
 Load = Literal["empty", "half", "full", "unknown"]
@@ -75,7 +77,7 @@ class Weighing(Observed, frozen=True, tag_field="kind", tag="weighing", kw_only=
     axle_count: AxleCount | None = None
     tare_kg: MassKg | None = None
     speed_kmh: SpeedKmh | None = None
-    lane: Name | int | None = None
+    lane: Name | Number | None = None
     plate_confidence: Confidence | None = None
     images: list[Image] | None = None
 
