@@ -16,6 +16,8 @@ from haulwatch.synthetic.noise import NoiseLevel
 _encode = msgspec.json.Encoder().encode
 CLOCK_FAULTS_S = (28_800, 28_800, 95, 240, 900)
 """Eight hours is UTC+8 sent as UTC."""
+ID_EPOCH_MS = 1_600_000_000_000
+"""Subtracted from instants in event ids, to keep them short."""
 
 
 class Arrival(NamedTuple):
@@ -35,7 +37,7 @@ class Uplink:
         self._serial = 0
         self._faulty_left = 0
         self._fault_s = 0
-        self._last_ms = 0
+        self._pushed = 0
 
     def send(self, observations: Sequence[Observation]) -> None:
         """Takes what devices reported; some of it is lost, some repeated, some spoiled."""
@@ -44,13 +46,14 @@ class Uplink:
             position = observation.fields["kind"] == "position"
             if position and observation.late_until is None and draw.random() < level.dropout_share:
                 continue
+            received_ms = self._received_ms(observation)
             fields = self._stamped(observation)
-            self._push(fields)
+            self._push(fields, received_ms)
             if draw.random() < level.duplicate_share:
                 delay_s = draw.uniform(0.2, 2.0) if draw.random() < 0.6 else draw.uniform(30.0, 400.0)
-                self._push(fields, delay_ms=round(delay_s * 1000))
+                self._push(fields, received_ms + round(delay_s * 1000))
             if position and draw.random() < level.bad_record_share:
-                self._push(self._spoiled(fields))
+                self._push(self._spoiled(fields), received_ms)
 
     def arrived(self, until_ms: int | None) -> Iterator[Arrival]:
         """What has arrived before `until_ms` (None: everything), in order."""
@@ -58,30 +61,34 @@ class Uplink:
             received_ms, _, line = heapq.heappop(self._waiting)
             yield Arrival(received_ms, self._rank, line)
 
-    def _stamped(self, observation: Observation) -> dict[str, Any]:
+    def _received_ms(self, observation: Observation) -> int:
         draw, level = self._draw, self._level
         at_ms = self._start_ms + round(observation.t * 1000)
-        resent = observation.late_until is not None
         if observation.late_until is not None:
             sent_ms = self._start_ms + round(observation.late_until * 1000) + 4_000 + self._serial % 40 * 25
-            received_ms = max(sent_ms, at_ms + 200)
-        else:
-            received_ms = at_ms + round(draw.uniform(*level.latency_s) * 1000)
-            if draw.random() < level.beyond_share and observation.fields["kind"] != "manifest":
-                received_ms += round(draw.uniform(3.5, 30.0) * 1000)
+            return max(sent_ms, at_ms + 200)
+        delay_s = draw.uniform(*level.latency_s)
+        if draw.random() < level.beyond_share and observation.fields["kind"] != "manifest":
+            delay_s += draw.uniform(3.5, 30.0)
+        return at_ms + round(delay_s * 1000)
+
+    def _stamped(self, observation: Observation) -> dict[str, Any]:
+        """The event as it is sent; `received_at` is filled in on arrival."""
+        at_ms = self._start_ms + round(observation.t * 1000)
         self._serial += 1
         fields: dict[str, Any] = {
             "kind": observation.fields["kind"],
-            "event_id": f"{self._key}-{at_ms - 1_600_000_000_000:x}-{self._serial:x}",
+            "event_id": f"{self._key}-{at_ms - ID_EPOCH_MS:x}-{self._serial:x}",
             "truck_id": observation.about,
             "at": rfc3339(at_ms + self._clock_fault_ms(observation)),
-            "received_at": rfc3339(received_ms),
+            "received_at": "",
             "source": observation.source,
         }
-        if resent:
+        if observation.late_until is not None:
             fields["resent"] = True
-        fields.update((name, value) for name, value in observation.fields.items() if value is not None)
-        fields["_ms"] = received_ms
+        for name, value in observation.fields.items():
+            if value is not None:
+                fields[name] = value
         return fields
 
     def _clock_fault_ms(self, observation: Observation) -> int:
@@ -96,15 +103,12 @@ class Uplink:
         self._faulty_left -= 1
         return self._fault_s * 1000
 
-    def _push(self, fields: dict[str, Any] | bytes, *, delay_ms: int = 0) -> None:
-        if isinstance(fields, bytes):
-            heapq.heappush(self._waiting, (self._last_ms, len(fields), fields))
-            return
-        received_ms = int(fields["_ms"]) + delay_ms
-        self._last_ms = received_ms
-        body = {name: value for name, value in fields.items() if name != "_ms"}
-        body["received_at"] = rfc3339(received_ms)
-        heapq.heappush(self._waiting, (received_ms, self._serial, _encode(body)))
+    def _push(self, fields: dict[str, Any] | bytes, received_ms: int) -> None:
+        if not isinstance(fields, bytes):
+            fields["received_at"] = rfc3339(received_ms)
+            fields = _encode(fields)
+        self._pushed += 1
+        heapq.heappush(self._waiting, (received_ms, self._pushed, fields))
 
     def _spoiled(self, fields: dict[str, Any]) -> dict[str, Any] | bytes:
         """One more record that nobody can use."""
@@ -121,4 +125,4 @@ class Uplink:
             case 4:
                 return bad | {"load": "heavy"}
             case _:
-                return _encode({name: value for name, value in bad.items() if name != "_ms"})[:-25]
+                return _encode(bad)[:-25]

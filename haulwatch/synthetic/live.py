@@ -153,8 +153,8 @@ def _slip(chapter: Chapter, _city: CityPlan) -> float:
 OPENINGS = (
     Opening("overweight", ("weight", "full", "basic"), "XK-012", 3.0, _first_pass(Scale)),
     Opening("uncovered_slipped", ("full",), "XK-014", 1.0, _slip),
-    Opening("dump_lot", ("full",), "XK-009", 25.0, _lift_up),
-    Opening("tamper_clone", ("weight", "basic", "full"), "XK-003", 45.0, _ghost),
-    Opening("overweight", ("weight", "full", "basic"), "XK-003", 75.0, _first_pass(Scale)),
-    Opening("dump_forbidden", ("full", "weight"), "XK-001", 70.0, _lift_up),
+    Opening("dump_lot", ("full",), "XK-009", 11.0, _lift_up),
+    Opening("tamper_clone", ("weight", "basic", "full"), "XK-003", 18.0, _ghost),
+    Opening("overweight", ("weight", "full", "basic"), "XK-003", 45.0, _first_pass(Scale)),
+    Opening("dump_forbidden", ("full", "weight"), "XK-001", 30.0, _lift_up),
 )

@@ -11,7 +11,7 @@ from typing import Literal
 from haulwatch.domain.text import Text
 from haulwatch.synthetic.places import Area, Place, build_areas, build_protected, build_sites
 from haulwatch.synthetic.plane import Point, along, distance, project, shifted
-from haulwatch.synthetic.roads import Edge, Path, RoadClass, RoadNetwork
+from haulwatch.synthetic.roads import Edge, Path, RoadNetwork
 from haulwatch.synthetic.terrain import bent, street_network, to_river
 
 
