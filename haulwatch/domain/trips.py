@@ -165,6 +165,8 @@ def _start_trip(state: TruckState, permits: Permits, event_id: str, at_ms: int, 
         _choose_permit(trip, permits.from_origin(origin, at_ms))
     state.trip = trip
     state.phase = "under_way"
+    # What cameras saw of the cover before this load says nothing about this load.
+    state.cover_odds, state.cover_camera = 0.0, None
     derived.append(
         TripStart(
             event_id=f"{event_id}/trip_start",

@@ -58,3 +58,9 @@ def test_the_sensor_is_certain() -> None:
     sure = confidence(position(0, cover="open"))
     assert sure is not None
     assert sure > 0.99
+
+
+def test_what_was_seen_before_this_load_says_nothing_about_it() -> None:
+    empty = [position(t, lon=120.1 + t * 1e-4, speed_kmh=40.0, load="empty") for t in range(0, 60, 10)]
+    loaded = [position(t, lon=120.1 + t * 1e-4, speed_kmh=40.0, load="full") for t in range(70, 120, 10)]
+    assert confidence(*empty, seen(62, "C1"), *loaded, seen(122, "C2")) == pytest.approx(0.85)
