@@ -156,6 +156,8 @@ def arithmetic(op: str, left: Node, right: Node, text: str) -> Arithmetic | Cons
         unit = a.unit if a.unit not in _PURE else b.unit
     else:
         unit = "ratio" if a.unit == b.unit and a.unit is not None else a.unit if b.unit in _PURE else None
+    if op == "/" and isinstance(right, Const) and right.value == 0 and (right.param is None or isinstance(left, Const)):
+        return Trouble("E035", "除以零", "division by zero", at="right")
     if isinstance(left, Const) and isinstance(right, Const):
         return _fold(op, left, right, unit, text)
     found = Type("number", unit, nullable=a.nullable or b.nullable or op == "/")
@@ -166,8 +168,6 @@ def _fold(op: str, left: Const, right: Const, unit: Unit, text: str) -> Const | 
     a, b = left.value, right.value
     assert isinstance(a, float)
     assert isinstance(b, float)
-    if op == "/" and b == 0:
-        return Trouble("E035", "除以零", "division by zero", at="right")
     value = a + b if op == "+" else a - b if op == "-" else a * b if op == "*" else a / b
     if not math.isfinite(value):
         return Trouble("E035", "数值过大", "the number is too large")

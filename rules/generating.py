@@ -150,7 +150,7 @@ class Scribe:
                     found[part.text] = f"{value.body} is None"
                 elif value.guards:
                     found[part.text] = value.guards[0].unknown
-            elif isinstance(part, Arithmetic) and part.op == "/" and not isinstance(part.right, Const):
+            elif isinstance(part, Arithmetic) and part.op == "/" and _may_be_zero(part.right):
                 right = self.value(part.right)
                 found[part.text] = " and ".join([*(g.known for g in right.guards), f"{right.body} == 0"])
         return found
@@ -196,7 +196,7 @@ class Scribe:
     def _arithmetic(self, node: Arithmetic) -> Value:
         left, right = self.value(node.left), self.value(node.right)
         guards = left.guards + right.guards
-        if node.op == "/" and not isinstance(node.right, Const):
+        if node.op == "/" and _may_be_zero(node.right):
             guards += (Guard(f"{right.body} != 0", f"{right.body} == 0", 2),)
         return Value(
             guards, f"({left.body} {node.op} {right.body})", left.cost + right.cost + 1, left.lazy or right.lazy
@@ -335,6 +335,11 @@ def _as_membership(node: Node) -> Node:
         values.append(item.right.value)
     assert isinstance(first, Compare)
     return Membership(first.left, Const(tuple(values), Type("list", nullable=False), ""), False, node.text)
+
+
+def _may_be_zero(divisor: Node) -> bool:
+    """Whether a division needs a guard; a `$param` may well be set to 0."""
+    return not isinstance(divisor, Const) or divisor.value == 0
 
 
 def _operands(node: Node) -> tuple[Node, ...]:

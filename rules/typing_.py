@@ -351,5 +351,6 @@ class _Checker:
         found = comparing.arithmetic(_ARITHMETIC[type(node.op)], left, right, self.parsed.segment(node))
         if isinstance(found, (Arithmetic, Const)):
             return found
-        self.tell(node, found.code, found.zh, found.en, found.hint)
+        at = {"left": node.left, "right": node.right, "whole": node}[found.at]
+        self.tell(at, found.code, found.zh, found.en, found.hint)
         return None

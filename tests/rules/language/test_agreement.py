@@ -26,7 +26,7 @@ from rules.typing_ import check_condition
 
 AT = 1_790_000_000_000
 NAMES = Names(None, steps={"seen": "sighting"}, lists={"night": NamedList("night", ("Z1", "Z2"))},
-              params={"grace": Param("grace", 60.0, "duration")})  # fmt: skip
+              params={"grace": Param("grace", 60.0, "duration"), "parts": Param("parts", 0.0, "number")})  # fmt: skip
 
 
 class FlatLaw:
@@ -126,6 +126,7 @@ STATE_LEAVES = [
     '(truck.load == "full" or truck.load == "half")', 'truck.cover == "open"', "truck.speed_kmh > 5",
     "truck.speed_kmh <= 40", "10 < truck.speed_kmh < 100", "truck.moving", "truck.silent", "truck.permitted",
     "truck.moving == true", "truck.gross_kg > limit_kg()", "over_ratio(truck.gross_kg) > 0.05",
+    "truck.load_kg / $parts > 1",
     "truck.load_kg + truck.tare_kg > 30000", "truck.load_kg / truck.tare_kg > 1", "truck.axle_count in (4, 5)",
     "zones.forbidden", "zones.district", '"Z1" in zones.forbidden', "trip.origin_zone in zones.district",
     "trip.origin_zone in night", "trip.on_route", "trip.in_hours", "trip.permitted",

@@ -165,6 +165,8 @@ CASES: list[tuple[str, str, str, str | None]] = [
     ("E034", "and loaded", 'and truck.load in ("full", «"haf"»)', "half"),
     ("E034", "cover: closed}", "cover: «shut»}", None),
     ("E035", ">= $min_confidence", ">= $min_confidence and «cover_confidence > 1.2»", None),
+    ("E035", "and loaded", "and cover_confidence / «0» > 1", None),
+    ("E035", "and loaded", "and cover_confidence / («2 - 2») > 1", None),
     ("E035", WHERE, "«truck.speed_kmh > 50 and truck.speed_kmh < 30»", None),
     ("E035", WHERE, '«cover == "open" and cover == "half"»', None),
     ("E036", "and loaded", "and trip.trip_id == «null»", "absent"),
