@@ -1,22 +1,20 @@
-"""`haulwatch rules check`: every error of every rule file, with its place and what was probably meant."""
+"""`haulwatch rules …`; `check` here: every error of every rule file, with its place and what was probably meant."""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator, Sequence
 from datetime import date
-from importlib.resources import files as resources
 from pathlib import Path
 
 import msgspec
 
-from haulwatch.domain.errors import AuthorError, Finding
-from haulwatch.domain.text import Lang, Text
+from haulwatch.cli import rules_test
+from haulwatch.cli.rule_files import Files, rule_files, with_shipped
+from haulwatch.domain.errors import Finding
+from haulwatch.domain.text import Lang
 from rules.loading import load_books
 from rules.overlays import is_local
 from streams.examples import run_examples
-
-_SUFFIXES = (".yaml", ".yml")
 
 
 def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -34,6 +32,7 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     check.add_argument("--json", action="store_true", help="输出 JSON · print JSON")
     check.add_argument("--lang", choices=("zh", "en"), default="zh", help="语言 · language (zh)")
     check.set_defaults(run=run_check)
+    rules_test.add(actions)
 
 
 def run_check(options: argparse.Namespace) -> int:
@@ -53,7 +52,7 @@ def run_check(options: argparse.Namespace) -> int:
     return 1 if errors else 0
 
 
-def check(files: list[tuple[str, bytes]], today: date) -> list[Finding]:
+def check(files: Files, today: date) -> list[Finding]:
     """Everything wrong with these rule files, and every inline example that comes out otherwise than its author says.
 
     Examples speak of the rules as they were written, so local adjustments are left out when they are played.
@@ -68,46 +67,3 @@ def check(files: list[tuple[str, bytes]], today: date) -> list[Finding]:
 
 def _count(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-
-
-def rule_files(paths: Sequence[Path]) -> list[tuple[str, bytes]]:
-    """The rule files at `paths` by name, folders searched through; AuthorError when one cannot be read.
-
-    No paths mean the shipped books. Files of stream tests (`*.test.yaml`) are left out.
-    """
-    if not paths:
-        return shipped_books()
-    found: dict[str, bytes] = {}
-    findings: list[Finding] = []
-    for path in paths:
-        for file in _below(path):
-            try:
-                found[file.as_posix()] = file.read_bytes()
-            except OSError as error:
-                text = Text(f"读不了文件：{error.strerror}", f"cannot read the file: {error.strerror}")
-                findings.append(Finding(file.as_posix(), 0, 0, "E001", text))
-    if findings:
-        raise AuthorError(findings)
-    return list(found.items())
-
-
-def _below(path: Path) -> Iterator[Path]:
-    """The file itself, or the rule files in a folder."""
-    if not path.is_dir():
-        yield path
-        return
-    for file in sorted(path.rglob("*")):
-        if file.suffix in _SUFFIXES and not file.stem.endswith(".test") and file.is_file():
-            yield file
-
-
-def shipped_books() -> list[tuple[str, bytes]]:
-    """The books that come with the software, by name."""
-    books = sorted(resources("rules").joinpath("books").iterdir(), key=lambda entry: entry.name)
-    chosen = [b for b in books if b.name.endswith(_SUFFIXES) and not b.name.endswith(".test.yaml")]
-    return [(f"rules/books/{book.name}", book.read_bytes()) for book in chosen]
-
-
-def with_shipped(files: list[tuple[str, bytes]]) -> list[tuple[str, bytes]]:
-    """Local adjustments alone are laid over the shipped books."""
-    return [*shipped_books(), *files] if files and all(is_local(name) for name, _ in files) else files
