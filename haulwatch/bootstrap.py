@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sqlite3
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
@@ -24,7 +25,7 @@ from haulwatch.domain.errors import WorldError
 from haulwatch.domain.orders import Urgency
 from haulwatch.domain.text import Text
 from streams.local_host import LocalHost
-from streams.local_log import LocalLog
+from streams.local_log import Claim, LocalLog
 from streams.runtime import CityRuntime
 
 LOG_FILE = "log.sqlite"
@@ -89,13 +90,16 @@ def _bounds(city: City) -> tuple[float, float, float, float]:
 class BreachForwarder:
     """Carries breaches from the embedded log into the order store; repeats are the store's to recognise."""
 
-    def __init__(self, path: Path, store: OrderStore) -> None:
+    def __init__(self, path: Path, store: OrderStore, on_failure: Callable[[BaseException], None]) -> None:
         self._log = LocalLog(path)
         self._store = store
+        self._on_failure = on_failure
         self._news = threading.Event()
         self._stopping = False
         self._thread = threading.Thread(target=self._run, name="breach-forwarder", daemon=True)
         self.retries = 0
+        self.trouble: BaseException | None = None
+        self.failure: BaseException | None = None
 
     def start(self) -> None:
         """Begins with what an earlier run left."""
@@ -106,6 +110,11 @@ class BreachForwarder:
         """There are new breaches in the log."""
         self._news.set()
 
+    def check(self) -> None:
+        """Raises WorldError while breaches cannot be carried."""
+        if self.trouble is not None:
+            raise WorldError(Text(f"工单入库受阻：{self.trouble}", f"orders are not taken in: {self.trouble}"))
+
     def stop(self) -> None:
         """Carries what is there, then ends."""
         self._stopping = True
@@ -114,30 +123,36 @@ class BreachForwarder:
         self._log.close()
 
     def _run(self) -> None:
-        position = self._log.cursor(INTAKE_CURSOR)
         while True:
             self._news.wait()
             self._news.clear()
             try:
-                position = self._carry(position)
-            except WorldError:
-                # The order database is away: nothing is lost, the breaches are in the log. Again in a moment.
+                self._carry()
+                self.trouble = None
+            except (WorldError, sqlite3.Error) as error:
+                # A database is away: nothing is lost, the breaches are in the log. Again in a moment.
+                self.trouble = error
                 self.retries += 1
+                self._log.rollback()
                 if self._stopping:
                     return
                 threading.Event().wait(RETRY_S)
                 self._news.set()
+            except BaseException as error:
+                self.trouble = self.failure = error
+                self._on_failure(error)
+                raise
             if self._stopping and not self._news.is_set():
                 return
 
-    def _carry(self, position: int) -> int:
+    def _carry(self) -> None:
+        position = self._log.cursor(INTAKE_CURSOR)
         while rows := self._log.breaches_after(position, INTAKE_BATCH):
             self._store.intake([breach for _number, breach in rows])
             position = rows[-1][0]
             self._log.begin()
             self._log.save_cursor(INTAKE_CURSOR, position)
             self._log.commit()
-        return position
 
 
 @dataclass
@@ -149,6 +164,7 @@ class Embedded:
     store: OrderStore
     server: ConsoleServer
     city: City
+    claim: Claim
 
     def start(self) -> int:
         """Recovers and starts everything but the web server. Returns how many logged events were replayed."""
@@ -159,8 +175,9 @@ class Embedded:
     def serve(self) -> None:
         """Runs the web server until it is told to stop. Raises WorldError when the address is taken."""
         # The server ends in good order on these signals, then sends them on; by then they have had their effect.
+        # One that comes before the server listens for them must not be lost.
         for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: None)
+            signal.signal(number, lambda *_: setattr(self.server, "should_exit", True))
         try:
             self.server.run()
         except SystemExit as error:
@@ -170,16 +187,16 @@ class Embedded:
                     f"cannot listen on {self.server.config.host}:{self.server.config.port}",
                 )
             ) from error
-        if self.host.failure is not None:
-            raise WorldError(
-                Text(f"系统已停止：{self.host.failure}", f"the system has stopped: {self.host.failure}")
-            ) from self.host.failure
+        failure = self.host.failure or self.forwarder.failure
+        if failure is not None:
+            raise WorldError(Text(f"系统已停止：{failure}", f"the system has stopped: {failure}")) from failure
 
     def stop(self) -> None:
         """Finishes what was accepted, saves a snapshot, closes the files."""
         self.host.stop()
         self.forwarder.stop()
         self.store.close()
+        self.claim.release()
 
 
 def embedded(
@@ -201,15 +218,16 @@ def embedded(
         data.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise WorldError(Text(f"无法使用目录 {data}：{error}", f"cannot use folder {data}: {error}")) from error
-    store = open_order_store(database or f"sqlite:///{data / ORDERS_FILE}", city)
     log_path = data / LOG_FILE
-    forwarder = BreachForwarder(log_path, store)
+    claim = Claim(log_path)
+    store = open_order_store(database or f"sqlite:///{data / ORDERS_FILE}", city)
     servers: list[ConsoleServer] = []
 
     def failed(_error: BaseException) -> None:
         for server in servers:
             server.should_exit = True
 
+    forwarder = BreachForwarder(log_path, store, failed)
     clock = {} if now_ms is None else {"now_ms": now_ms}
     local = LocalHost(log_path, city, pack_city(files), on_breaches=forwarder.notify, on_failure=failed, **clock)
     settings = ConsoleSettings(allowed_hosts={*ConsoleSettings().allowed_hosts, host, *allowed_hosts})
@@ -219,15 +237,16 @@ def embedded(
         local,
         city_picture(city, files),
         settings=settings,
-        checks={"log": local.check},
-        sources=[_figures(local)],
+        checks={"log": local.check, "intake": forwarder.check},
+        sources=[_figures(local, forwarder)],
     )
     servers.append(console_server(app, host, port))
-    return Embedded(local, forwarder, store, servers[0], city)
+    return Embedded(local, forwarder, store, servers[0], city, claim)
 
 
-def _figures(host: LocalHost) -> Callable[[], Iterable[Sample]]:
+def _figures(host: LocalHost, forwarder: BreachForwarder) -> Callable[[], Iterable[Sample]]:
     def samples() -> Iterator[Sample]:
+        yield Sample("intake_retries_total", "Times an order database was away", forwarder.retries, type="counter")
         for name, value in sorted(host.counters.items()):
             yield Sample(f"log_{name}_total", "Counts of the embedded log", value, type="counter")
         for name, value in sorted(host.processor_counters().items()):

@@ -123,7 +123,7 @@ def _decode_each(raw: bytes, admit: Admit | None) -> tuple[list[Event], list[Rej
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         return [], [Rejected(0, _explained(raw, error), raw)]
     if len(parts) > MAX_RECORDS:
-        return _too_many(len(parts), raw)
+        return _too_many(len(parts), 0, raw)
     return _collect(((n, bytes(part)) for n, part in enumerate(parts)), admit)
 
 
@@ -131,16 +131,16 @@ def decode_lines(raw: bytes, admit: Admit | None = None) -> tuple[list[Event], l
     """NDJSON: one event a line, blank lines skipped; `index` of a rejected one is its line number, from 1."""
     count = raw.count(b"\n")
     if count > MAX_RECORDS:
-        return _too_many(count, raw)
+        return _too_many(count, 1, raw)
     lines = raw.removeprefix(BOM).split(b"\n")
     return _collect(((n, line) for n, line in enumerate(lines, 1) if line.strip()), admit)
 
 
-def _too_many(count: int, raw: bytes) -> tuple[list[Event], list[Rejected]]:
+def _too_many(count: int, index: int, raw: bytes) -> tuple[list[Event], list[Rejected]]:
     text = Text(
         f"一次最多 {MAX_RECORDS} 条记录，收到 {count} 条", f"{count} records at once; at most {MAX_RECORDS} are taken"
     )
-    return [], [Rejected(0, DeviceError("too_many", text), raw[:1024])]
+    return [], [Rejected(index, DeviceError("too_many", text), raw[:1024])]
 
 
 def decode_body(raw: bytes, admit: Admit | None = None) -> tuple[list[Event], list[Rejected]]:

@@ -19,6 +19,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import msgspec
+from msgspec import Struct
 
 from haulwatch.city import City, build_city, unpack_city
 from haulwatch.domain.errors import DeviceError, WorldError
@@ -26,7 +27,7 @@ from haulwatch.domain.events import CityActivated, Event, Tick
 from haulwatch.domain.instants import NEVER_MS, to_datetime, to_ms
 from haulwatch.domain.live import Busy, Refused, SubmissionResult
 from haulwatch.domain.text import Text
-from haulwatch.wire import DeadLetter, Rejected, decode_body, decode_event, decode_lines, encode_event, fault_of
+from haulwatch.wire import DeadLetter, decode_body, decode_lines, decode_logged, encode_event, fault_of, holds_lines
 from streams.live_trucks import LiveTrucks
 from streams.local_log import LocalLog
 from streams.processor import PartitionProcessor
@@ -82,6 +83,7 @@ class LocalHost:
         self._applied_since = 0
         self._checkpoint_at = time.monotonic()
         self._stopping = False
+        self._closed = False
         self._thread = threading.Thread(target=self._run, name="local-host", daemon=True)
         self.trucks = LiveTrucks()
         self.counters: Counter[str] = Counter()
@@ -91,8 +93,11 @@ class LocalHost:
 
     def start(self) -> int:
         """Restores the snapshot, replays the log behind it, puts the city in force. Returns events replayed."""
-        replayed = self._recover()
-        self._activate()
+        try:
+            replayed = self._recover()
+            self._activate()
+        except sqlite3.Error as error:
+            raise _readable(error) from error
         self.trucks.update(self._processor.trucks(), changed_only=False)
         self._thread.start()
         return replayed
@@ -129,7 +134,7 @@ class LocalHost:
                 self._processor = PartitionProcessor(None, self._runtime_of)
         replayed = 0
         for offset, raw in self._log.events_after(self._offset):
-            self._apply_logged(offset, decode_event(raw))
+            self._apply_logged(offset, decode_logged(raw))
             replayed += 1
         return replayed
 
@@ -177,23 +182,22 @@ class LocalHost:
 
     def submit(self, body: bytes, content_type: str) -> SubmissionResult:
         """Takes one event, an array, or NDJSON; returns when the good ones are durable. Raises Busy, WorldError."""
-        lines = "ndjson" in content_type
-        events, rejected = decode_lines(body) if lines else decode_body(body)
-        outsiders = [n for n, event in enumerate(events) if isinstance(event, Tick | CityActivated)]
-        for n in reversed(outsiders):
-            fault = DeviceError(
-                "not_an_observation", Text("该事件只能由系统写入", "only the system itself writes this event")
-            )
-            rejected.append(Rejected(n, fault, encode_event(events.pop(n))))
-        events, future = self._stamped(events)
-        rejected += future
+        lines = "ndjson" in content_type or holds_lines(body)
+        admit = self._admission()
+        events, rejected = decode_lines(body, admit) if lines else decode_body(body, admit)
         dead = [r.dead_letter("http", **({"line": r.index} if lines else {"offset": r.index})) for r in rejected]
         accepted = self._enqueue(events, dead).result() if events or dead else 0
         return SubmissionResult(
             accepted=accepted,
             duplicates=len(events) - accepted,
             errors=[
-                Refused(index=r.index, code=r.error.code, text=r.error.text, line=r.index if lines else None)
+                Refused(
+                    index=r.index - lines,
+                    code=r.error.code,
+                    text=r.error.text,
+                    line=r.index if lines else None,
+                    event_id=_event_id(r.raw),
+                )
                 for r in rejected
             ],
         )
@@ -202,39 +206,39 @@ class LocalHost:
         """Takes events of our own connectors; returns how many were new, when they are durable."""
         return self._enqueue(list(events), []).result()
 
-    def _stamped(self, events: list[Event]) -> tuple[list[Event], list[Rejected]]:
-        """Events with `received_at`: the sender's where it has one (a gateway), ours where it has none."""
+    def _admission(self) -> Callable[[Event], Event]:
+        """Observations with `received_at`: the sender's where it has one (a gateway), ours where it has none."""
         now = to_datetime(self._now_ms())
-        good: list[Event] = []
-        bad: list[Rejected] = []
-        for index, event in enumerate(events):
+        latest = now + timedelta(milliseconds=LIVE_WITHIN_MS)
+
+        def admit(event: Event) -> Event:
+            if isinstance(event, Tick | CityActivated):
+                text = Text("该事件只能由系统写入", "only the system itself writes this event")
+                raise DeviceError("not_an_observation", text)
             if event.received_at is None:
-                stamped = msgspec.structs.replace(event, received_at=now)
-                fault = fault_of(stamped)
-            else:
-                stamped, fault = event, None
-                if event.received_at > now + timedelta(milliseconds=LIVE_WITHIN_MS):
-                    fault = DeviceError(
-                        "received_in_future",
-                        Text("received_at 晚于服务器时间", "received_at is later than the server's clock"),
-                    )
-            if fault is None:
-                good.append(stamped)
-            else:
-                bad.append(Rejected(index, fault, encode_event(event)))
-        return good, bad
+                event = msgspec.structs.replace(event, received_at=now)
+                fault = fault_of(event)
+                if fault is not None:
+                    raise fault
+            elif event.received_at > latest:
+                text = Text("received_at 晚于服务器时间", "received_at is later than the server's clock")
+                raise DeviceError("received_in_future", text)
+            return event
+
+        return admit
 
     def _enqueue(self, events: list[Event], dead: list[DeadLetter]) -> Future[int]:
-        if self.stopped:
-            raise WorldError(Text("系统正在停止", "the system is stopping"), retryable=True)
         count = len(events) + len(dead)
+        submission = Submission(events, dead, Future())
+        # Under the lock: what is put here is seen by the thread, before it closes the queue or as it does.
         with self._queue_lock:
+            if self._closed:
+                raise WorldError(Text("系统正在停止", "the system is stopping"), retryable=True)
             if self._queued and self._queued + count > QUEUE_EVENTS:
                 self.counters["refused_busy"] += 1
                 raise Busy
             self._queued += count
-        submission = Submission(events, dead, Future())
-        self._queue.put(submission)
+            self._queue.put(submission)
         return submission.answer
 
     # -- the one thread ---------------------------------------------------------------------------------------------
@@ -249,6 +253,7 @@ class LocalHost:
                     self._checkpoint()
                 self.trucks.update_at_most_every_second(self._processor.trucks())
             self._checkpoint()
+            self._refuse([], WorldError(Text("系统正在停止", "the system is stopping"), retryable=True))
         except BaseException as error:
             # Whatever it was, nothing may be answered as durable any more; the log and a restart put it right.
             self.failure = _readable(error)
@@ -351,6 +356,9 @@ class LocalHost:
         self.counters["checkpoints"] += 1
 
     def _refuse(self, batch: Sequence[Submission], error: BaseException) -> None:
+        """Takes nothing more, and says so to all who wait."""
+        with self._queue_lock:
+            self._closed = True
         waiting = list(batch)
         while True:
             try:
@@ -365,8 +373,20 @@ class LocalHost:
                 submission.answer.set_exception(refusal)
 
 
+class _Named(Struct):
+    event_id: str | None = None
+
+
+def _event_id(raw: bytes) -> str | None:
+    """The id of a bad record, where it can be told."""
+    try:
+        return msgspec.json.decode(raw, type=_Named).event_id
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
+
+
 def _readable(error: BaseException) -> BaseException:
     """A disk that fails is the world's fault and a sentence; anything else is a bug and stays what it is."""
     if isinstance(error, sqlite3.Error):
-        return WorldError(Text(f"写不了事件日志：{error}", f"cannot write the event log: {error}"), retryable=True)
+        return WorldError(Text(f"事件日志出错：{error}", f"the event log failed: {error}"), retryable=True)
     return error

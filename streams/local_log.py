@@ -36,6 +36,29 @@ _encode = msgspec.json.Encoder().encode
 _breach_decoder = msgspec.json.Decoder(Breach)
 
 
+class Claim:
+    """The right to write a log: one process at a time. It ends with the process, however that ends."""
+
+    def __init__(self, path: Path) -> None:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._db = sqlite3.connect(f"{path}.lock", isolation_level=None, check_same_thread=False, timeout=0)
+            self._db.execute("BEGIN EXCLUSIVE")
+        except (OSError, sqlite3.Error) as error:
+            if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_BUSY:
+                text = Text(
+                    f"{path.parent} 正由另一个进程使用，请先停止它",
+                    f"{path.parent} is in use by another process; stop that first",
+                )
+            else:
+                text = Text(f"无法使用目录 {path.parent}：{error}", f"cannot use folder {path.parent}: {error}")
+            raise WorldError(text) from error
+
+    def release(self) -> None:
+        """Lets another process take it."""
+        self._db.close()
+
+
 class LocalLog:
     """The file; every method that writes is part of the transaction that `commit` ends."""
 

@@ -51,6 +51,6 @@ def run(options: argparse.Namespace) -> int:
 def address(text: str) -> tuple[str, int]:
     """`HOST:PORT` as host and port. Raises WorldError."""
     host, _, port = text.rpartition(":")
-    if not host or not port.isdigit() or int(port) > 65535:
+    if not host or not (port.isascii() and port.isdigit()) or int(port) > 65535:
         raise WorldError(Text(f"地址应为 HOST:PORT，而不是 {text}", f"expected HOST:PORT, not {text}"))
     return host.strip("[]"), int(port)
