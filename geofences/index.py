@@ -3,12 +3,12 @@
 A cell that no border crosses answers for all of its points at once. In the others the few sides of borders that run
 there are looked at. The answer is always the one that GEOS gives for the point (border included): a cell is judged by
 its rectangle grown by a hair, so that rounding of the cell's number cannot matter, and so close to a border that
-rounding could, GEOS itself is asked. The same sides, gathered by tiles of 16 x 16 cells, tell which zones a way cuts.
+rounding could, GEOS itself is asked. The same sides, gathered by tiles of 8 x 8 cells, tell which zones a way cuts.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from math import sqrt
@@ -71,6 +71,7 @@ class ZoneIndex:
         self._cell_deg = cell_deg
         self._max_cells = max_cells
         self._tiles = Tiles(self.zones, cell_deg)
+        self._tile_deg, self._windows = self._tiles.tile_deg, self._tiles.windows
         self._chords_m = {zone.zone_id: _meaningful_chord_m(zone) for zone in zones}
         self.shortest_chord_m = min(self._chords_m.values(), default=PASS_CHORD_M)
         self._views: dict[tuple[str, ...], ZoneView] = {(): NOWHERE}
@@ -108,23 +109,38 @@ class ZoneIndex:
             view = self._views[key] = self._new_view(key, kinds_from)
         return view
 
-    def crossed(self, lon0: float, lat0: float, lon1: float, lat1: float, at_ms: int) -> tuple[str, ...]:
+    def crossed(
+        self, lon0: float, lat0: float, lon1: float, lat1: float, at_ms: int, holding: Container[str] = ()
+    ) -> tuple[str, ...]:
         """Ids (sorted) of zones that the straight way cuts by a meaningful chord though neither end is inside.
 
         Meaningful is `PASS_CHORD_M`, or half the size of a zone that is smaller than twice that, but at least 5 m.
+        `holding` are zones known to hold one of the ends: nothing changes, but they need not be looked at.
         """
-        met = self._met(lon0, lat0, lon1, lat1)
-        if not met:
+        size = self._tile_deg
+        window = self._windows.get((lon0 // size, lat0 // size, lon1 // size, lat1 // size))
+        if window is None:
+            window = self._tiles.around(lon0, lat0, lon1, lat1)
+            if window is None:
+                return self._cut(self._tiles.ids_on(lon0, lat0, lon1, lat1), lon0, lat0, lon1, lat1, at_ms)
+        if not window:
             return ()
-        ids0, ids1 = self.at(lon0, lat0, at_ms).ids, self.at(lon1, lat1, at_ms).ids
-        return tuple(
-            zone.zone_id
-            for zone, share in met
-            if zone.zone_id not in ids0
-            and zone.zone_id not in ids1
-            and (not zone.timed or self._counts(zone, at_ms))
-            and self._cuts(zone, share, lon0, lat0, lon1, lat1)
-        )
+        west, east = (lon0, lon1) if lon0 < lon1 else (lon1, lon0)
+        south, north = (lat0, lat1) if lat0 < lat1 else (lat1, lat0)
+        met = {}
+        for zone_id, sides, west_end, south_end, east_end, north_end in window:
+            if (
+                west_end <= east
+                and south_end <= north
+                and west <= east_end
+                and south <= north_end
+                and zone_id not in holding
+            ):
+                shares = crossings(sides, lon0, lat0, lon1, lat1)
+                # An odd number: one end is inside.
+                if shares is None or (shares and not len(shares) & 1):
+                    met[zone_id] = shares
+        return self._cut(met, lon0, lat0, lon1, lat1, at_ms) if met else ()
 
     def inside_m(self, zone_id: str, lon0: float, lat0: float, lon1: float, lat1: float) -> float:
         """Metres of the straight way that lie inside the zone; 0 where there is no such zone."""
@@ -142,44 +158,35 @@ class ZoneIndex:
         inside = self.covers(zone_id, lon0, lat0) if zone.timed else zone_id in self.at(lon0, lat0, 0).ids
         shares: list[float] | None = []
         for stretch in window:
-            if stretch[0] is zone:
+            if stretch[0] == zone_id:
                 shares = crossings(stretch[1], lon0, lat0, lon1, lat1)
         if shares is None:
             return self.inside_m(zone_id, lon0, lat0, lon1, lat1)
-        ends = [0.0, *shares] if inside else shares
-        if len(ends) & 1:
-            ends.append(1.0)
-        return (sum(ends[1::2]) - sum(ends[::2])) * distance_m(lon0, lat0, lon1, lat1)
+        return _share_inside(shares, inside) * distance_m(lon0, lat0, lon1, lat1)
 
     def meaningful_chord_m(self, zone_id: str) -> float:
         """Metres inside that make a passage of the zone."""
         return self._chords_m.get(zone_id, PASS_CHORD_M)
 
-    def _met(self, lon0: float, lat0: float, lon1: float, lat1: float) -> list[tuple[Zone, float | None]]:
-        """Zones (by id) whose border the way crosses an even number of times: both ends are inside, or both outside.
+    def _cut(
+        self, met: Mapping[str, list[float] | None], lon0: float, lat0: float, lon1: float, lat1: float, at_ms: int
+    ) -> tuple[str, ...]:
+        """Those of the zones, given with the crossings of their borders (None: unknown), that `crossed` names."""
+        ids0, ids1 = self.at(lon0, lat0, at_ms).ids, self.at(lon1, lat1, at_ms).ids
+        cut = []
+        for zone_id, shares in met.items():
+            if zone_id in ids0 or zone_id in ids1:
+                continue
+            zone = self._by_id[zone_id]
+            if (not zone.timed or self._counts(zone, at_ms)) and self._cuts(zone, shares, lon0, lat0, lon1, lat1):
+                cut.append(zone_id)
+        return tuple(cut)
 
-        With each the share of the way between the odd and the even crossings; None where GEOS has to say.
-        """
-        window = self._tiles.around(lon0, lat0, lon1, lat1)
-        if window is None:
-            return [(zone, None) for zone in self._tiles.zones_on(lon0, lat0, lon1, lat1)]
-        west, east = (lon0, lon1) if lon0 < lon1 else (lon1, lon0)
-        south, north = (lat0, lat1) if lat0 < lat1 else (lat1, lat0)
-        met: list[tuple[Zone, float | None]] = []
-        for zone, sides, west_end, south_end, east_end, north_end in window:
-            if west_end <= east and south_end <= north and west <= east_end and south <= north_end:
-                shares = crossings(sides, lon0, lat0, lon1, lat1)
-                if shares is None:
-                    met.append((zone, None))
-                elif shares and not len(shares) & 1:
-                    met.append((zone, sum(shares[1::2]) - sum(shares[::2])))
-        return met
-
-    def _cuts(self, zone: Zone, share: float | None, lon0: float, lat0: float, lon1: float, lat1: float) -> bool:
-        """Whether the part of the way inside the zone (its share, None: unknown) is a meaningful chord."""
+    def _cuts(self, zone: Zone, shares: list[float] | None, lon0: float, lat0: float, lon1: float, lat1: float) -> bool:
+        """Whether the part of the way inside the zone, with both ends outside, is a meaningful chord."""
         chord_m = self._chords_m[zone.zone_id]
-        if share is not None:
-            more_m = share * distance_m(lon0, lat0, lon1, lat1) - chord_m
+        if shares is not None:
+            more_m = _share_inside(shares, False) * distance_m(lon0, lat0, lon1, lat1) - chord_m
             if abs(more_m) > DOUBTFUL_M:
                 return more_m > 0
         line = shapely.linestrings(((lon0, lat0), (lon1, lat1)))
@@ -280,6 +287,14 @@ class ZoneIndex:
             clock = datetime.fromtimestamp(minute * 60, self.timezone)
             local = self._minutes[minute] = (clock.toordinal(), clock.hour * 60 + clock.minute)
         return local
+
+
+def _share_inside(shares: list[float], starts_inside: bool) -> float:
+    """The share of a way that is inside a zone whose border it crosses at `shares`."""
+    ends = [0.0, *shares] if starts_inside else list(shares)
+    if len(ends) & 1:
+        ends.append(1.0)
+    return sum(ends[1::2]) - sum(ends[::2])
 
 
 def _inside_m(zone: Zone, line: shapely.LineString) -> float:

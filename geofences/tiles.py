@@ -1,4 +1,4 @@
-"""The borders of a city by place: tiles of 16 x 16 cells, what is in each cell, and what lies around a way."""
+"""The borders of a city by place: tiles of 8 x 8 cells, what is in each cell, and what lies around a way."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from geofences.zones import Zone
 # Cells and tiles are numbered column * stride + row: whole floats, exact below 2**53, unique as |row| < stride / 2.
 STRIDE = 1e7
 
-_TILE_CELLS = 16
+_TILE_CELLS = 8
 _MAX_TILES = 40_000
-_MAX_WINDOWS = 20_000
-_WIDE_TILES = 2
+_MAX_WINDOWS = 60_000
+_WIDE_TILES = 4
 
 Geometries = NDArray[np.object_]
-Stretch = tuple[Zone, tuple[Side, ...], float, float, float, float]
-"""Sides of one zone, and their west, south, east and north ends; no sides where plain numbers cannot tell."""
+Stretch = tuple[str, tuple[Side, ...], float, float, float, float]
+"""Sides of a zone, by its id, and their west, south, east and north ends; no sides where plain numbers cannot tell."""
 Window = tuple[Stretch, ...]
 """The borders in the tiles that the rectangle around a way lies in, by the zone's id."""
 
@@ -39,7 +39,7 @@ class Piece:
 
 @dataclass(slots=True)
 class _Tile:
-    """16 x 16 cells: the zones that cover all of it, those whose border runs through it, and their sides there."""
+    """8 x 8 cells: the zones that cover all of it, those whose border runs through it, and their sides there."""
 
     covering: tuple[Zone, ...]
     crossing: tuple[Zone, ...]
@@ -48,18 +48,21 @@ class _Tile:
 
 
 class Tiles:
-    """Zones by tile. Immutable but for its caches, which are bounded."""
+    """Zones by tile. Immutable but for its caches, which are bounded.
+
+    `windows` are those made so far, by the tiles (edge `tile_deg`) of a way's ends: `lon0 // tile_deg, lat0 // …`.
+    """
 
     def __init__(self, zones: Sequence[Zone], cell_deg: float) -> None:
         self._cell_deg = cell_deg
-        self._tile_deg = cell_deg * _TILE_CELLS
+        self.tile_deg = cell_deg * _TILE_CELLS
         self._zones = zones
         self._geometries: Geometries = np.array([zone.geometry for zone in zones], dtype=object)
         shapely.prepare(self._geometries)
         self._tree = shapely.STRtree(self._geometries)
         self._borders: dict[str, Border] = {}
         self._tiles: dict[float, _Tile] = {}
-        self._windows: dict[tuple[float, float, float, float], Window] = {}
+        self.windows: dict[tuple[float, float, float, float], Window] = {}
 
     def cell(self, column: float, row: float) -> tuple[list[Zone], list[Piece]]:
         """The zones that cover all of the cell, and those whose border runs through it."""
@@ -80,20 +83,19 @@ class Tiles:
 
     def around(self, lon0: float, lat0: float, lon1: float, lat1: float) -> Window | None:
         """The borders around a way; None where it is too long for that."""
-        size = self._tile_deg
+        size = self.tile_deg
         key = (lon0 // size, lat0 // size, lon1 // size, lat1 // size)
-        window = self._windows.get(key)
+        window = self.windows.get(key)
         if window is None and abs(key[2] - key[0]) <= _WIDE_TILES and abs(key[3] - key[1]) <= _WIDE_TILES:
-            if len(self._windows) >= _MAX_WINDOWS:
-                self._windows.clear()
-            window = self._windows[key] = self._new_window(key)
+            if len(self.windows) >= _MAX_WINDOWS:
+                self.windows.clear()
+            window = self.windows[key] = self._new_window(key)
         return window
 
-    def zones_on(self, lon0: float, lat0: float, lon1: float, lat1: float) -> list[Zone]:
-        """The zones that have a point of the way, by id."""
+    def ids_on(self, lon0: float, lat0: float, lon1: float, lat1: float) -> dict[str, None]:
+        """The zones that have a point of the way, in order."""
         line = shapely.linestrings(((lon0, lat0), (lon1, lat1)))
-        zones = [self._zones[number] for number in self._tree.query(line, "intersects").tolist()]
-        return sorted(zones, key=lambda zone: zone.zone_id)
+        return dict.fromkeys(sorted(self._zones[n].zone_id for n in self._tree.query(line, "intersects").tolist()))
 
     def _new_window(self, key: tuple[float, float, float, float]) -> Window:
         """The borders of all tiles between two; a side that runs through several is there once."""
@@ -111,7 +113,7 @@ class Tiles:
         if tile is None:
             if len(self._tiles) >= _MAX_TILES:
                 self._tiles.clear()
-            tile = self._tiles[column * STRIDE + row] = self._new_tile(_grown_box(column, row, self._tile_deg))
+            tile = self._tiles[column * STRIDE + row] = self._new_tile(_grown_box(column, row, self.tile_deg))
         return tile
 
     def _new_tile(self, box: Box) -> _Tile:
@@ -154,7 +156,7 @@ def _relations(geometries: Geometries, rectangle: shapely.Polygon) -> tuple[NDAr
 def _stretch(border: Border, sides: tuple[Side, ...]) -> Stretch:
     lons = [lon for _, lon0, _, lon1, _ in sides for lon in (lon0, lon1)]
     lats = [lat for _, _, lat0, _, lat1 in sides for lat in (lat0, lat1)]
-    return border.zone, sides if border.valid else (), min(lons), min(lats), max(lons), max(lats)
+    return border.zone.zone_id, sides if border.valid else (), min(lons), min(lats), max(lons), max(lats)
 
 
 def _grown_box(column: float, row: float, size: float) -> Box:

@@ -62,7 +62,7 @@ class Tracker:
             return self._step(_Fix(m, truck_id, event_id, at_ms, lon, lat, speed_kmh), view)
         short = self._short_deg
         if not (-short < lon - m.lon < short and -short < lat - m.lat < short):
-            crossed = self._crossed(m.lon, m.lat, lon, lat, at_ms)
+            crossed = self._crossed(m.lon, m.lat, lon, lat, at_ms, view.ids)
             if crossed:
                 return self._step(_Fix(m, truck_id, event_id, at_ms, lon, lat, speed_kmh), view, crossed)
         if at_ms - m.trail_ms >= TRAIL_MS:
@@ -91,7 +91,7 @@ class Tracker:
         else:
             # The same ids, but not the shared object: a restored snapshot, or a zone that a new city made another kind.
             m.view = view
-        between = self._passed_between(fix, crossed)
+        between = self._passed_between(fix, view, crossed)
         if between:
             changes = _in_order(changes, between) if changes else tuple(between)
         if fix.at_ms - m.trail_ms >= TRAIL_MS:
@@ -195,7 +195,7 @@ class Tracker:
             more_m = index.inside_m(*way_in) + rest_m + index.inside_m(*way_out)
         return more_m >= 0
 
-    def _passed_between(self, fix: _Fix, crossed: tuple[str, ...] | None) -> list[ZonePass]:
+    def _passed_between(self, fix: _Fix, view: ZoneView, crossed: tuple[str, ...] | None) -> list[ZonePass]:
         """Zones that the truck was in at neither of its last two fixes but must have crossed between them."""
         m = fix.m
         if fix.at_ms - m.ms > self._max_gap_ms or not _drove_between(fix):
@@ -204,7 +204,7 @@ class Tracker:
             short = self._short_deg
             if -short < fix.lon - m.lon < short and -short < fix.lat - m.lat < short:
                 return []
-            crossed = self._crossed(m.lon, m.lat, fix.lon, fix.lat, fix.at_ms)
+            crossed = self._crossed(m.lon, m.lat, fix.lon, fix.lat, fix.at_ms, view.ids)
         return [self._pass(fix, zone_id) for zone_id in crossed if zone_id not in m.view.ids] if crossed else []
 
     def _pass(self, fix: _Fix, zone_id: str) -> ZonePass:
