@@ -15,11 +15,11 @@ from itertools import pairwise
 import msgspec
 
 from haulwatch.domain.breaches import Breach
-from haulwatch.domain.events import Manifest, Position
+from haulwatch.domain.events import Manifest, Position, Weighing
 from haulwatch.domain.instants import FOREVER_MS
 from haulwatch.domain.motion import insert_late
 from haulwatch.domain.trips import take_late_manifest
-from haulwatch.domain.trucks import Gap, TruckState, Waiting
+from haulwatch.domain.trucks import WEIGHED_KEPT, Gap, TruckState, Waiting
 from rules.engine import Detection
 from streams.judge import judge, release_held
 from streams.pipeline import apply_event, apply_gap_filled, apply_rule_deadline, apply_silence, silence_due_ms
@@ -53,8 +53,11 @@ def close_or_join(state: TruckState, waiting: Waiting) -> None:
         insort(gap.events, waiting)
 
 
-def take(state: TruckState, waiting: Waiting, counters: Counter[str]) -> None:
-    """Takes an event older than what has been applied: into its gap, else only into the track or the papers."""
+def take(runtime: CityRuntime, state: TruckState, waiting: Waiting, counters: Counter[str], out: list[Breach]) -> None:
+    """Takes an event older than what has been applied: into its gap, else only into the track or the papers.
+
+    A weighing is judged all the same, by itself: a scale's network may be slow, and what it says needs no history.
+    """
     at_ms, _priority, event_id, received_ms, event = waiting
     for gap in state.gaps:
         if gap.start_ms < at_ms < gap.end_ms:
@@ -71,6 +74,24 @@ def take(state: TruckState, waiting: Waiting, counters: Counter[str]) -> None:
         insert_late(state, event, at_ms)
     elif isinstance(event, Manifest):
         take_late_manifest(state, event, at_ms)
+    elif isinstance(event, Weighing):
+        _weigh(runtime, state, event, at_ms, out)
+
+
+def _weigh(runtime: CityRuntime, state: TruckState, event: Weighing, at_ms: int, out: list[Breach]) -> None:
+    """Shows a late weighing to the rules on a copy of the truck that remembers nothing of them."""
+    if event.event_id in state.weighed:
+        return
+    state.weighed = [*state.weighed[1 - WEIGHED_KEPT :], event.event_id]
+    bare = msgspec.structs.replace(
+        state, waiting=[], gaps=[], episodes={}, rules={}, rule_deadline_ms=FOREVER_MS, episode_deadline_ms=FOREVER_MS
+    )
+    past = _decoder.decode(_encoder.encode(bare))
+    past.late = True
+    past.episodes = state.episodes
+    for detection in apply_event(runtime, past, event, at_ms):
+        judge(runtime, past, detection, out)
+    state.episode_deadline_ms = min(state.episode_deadline_ms, past.episode_deadline_ms)
 
 
 def carry_over(state: TruckState, runtime: CityRuntime, previous: CityRuntime) -> None:

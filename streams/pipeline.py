@@ -14,7 +14,7 @@ from haulwatch.domain.instants import FOREVER_MS, NEVER_MS
 from haulwatch.domain.motion import good_fix, move, remember
 from haulwatch.domain.registry import Truck
 from haulwatch.domain.trips import advance_trip, take_manifest, visit
-from haulwatch.domain.trucks import Pending, TruckState
+from haulwatch.domain.trucks import WEIGHED_KEPT, Pending, TruckState
 from rules.engine import Detection
 from streams.runtime import CityRuntime
 
@@ -66,6 +66,8 @@ def _other(
         fuse_sighting(state, event, runtime.camera_trust(event.camera_id), at_ms, derived)
     elif isinstance(event, Weighing):
         fuse_weighing(state, truck, event, at_ms, derived)
+        if not state.late:
+            state.weighed = [*state.weighed[1 - WEIGHED_KEPT :], event.event_id]
     else:
         take_manifest(state, event, at_ms, derived)
     if derived:

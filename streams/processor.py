@@ -108,7 +108,9 @@ class PartitionProcessor:
             state.applied_priority,
             state.applied_id,
         ):
-            late.take(state, (at_ms, priority, event_id, received_ms, event), self.counters)
+            late.take(
+                self._runtime_in_force(), state, (at_ms, priority, event_id, received_ms, event), self.counters, out
+            )
             self._reschedule(state)
             return
         waiting = state.waiting

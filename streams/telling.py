@@ -61,21 +61,36 @@ def tell(
 def _place(
     runtime: CityRuntime, state: TruckState, episode: Episode, captures: tuple[Capture, ...]
 ) -> tuple[float | None, float | None, list[str]]:
-    """Where it was: the truck's last fix, or, without a recent one, the scale or camera that saw it."""
-    if episode.last_ms - state.fix_ms <= STALE_FIX_MS:
-        return state.lon, state.lat, list(state.zones.view.ids)
-    for capture in reversed(captures):
-        device: Station | Camera | None = None
-        if isinstance(capture.event, Weighing):
-            device = runtime.registry.stations.get(capture.event.station_id)
-        elif isinstance(capture.event, Sighting):
-            device = runtime.registry.cameras.get(capture.event.camera_id)
-        if device is not None and device.lon is not None and device.lat is not None:
-            ids = runtime.city.index.at(device.lon, device.lat, capture.at_ms).ids
-            return device.lon, device.lat, list(ids)
+    """Where it was: at the scale that weighed it; else at its last fix; else, without a recent one, at the camera."""
+    scale = _device(runtime, captures, Weighing)
+    if scale is not None:
+        return scale
+    if episode.last_ms - state.fix_ms > STALE_FIX_MS:
+        camera = _device(runtime, captures, Sighting)
+        if camera is not None:
+            return camera
     if state.fix_ms == NEVER_MS:
         return None, None, []
     return state.lon, state.lat, list(state.zones.view.ids)
+
+
+def _device(
+    runtime: CityRuntime, captures: tuple[Capture, ...], kind: type[Weighing] | type[Sighting]
+) -> tuple[float, float, list[str]] | None:
+    """The place of the last device of this kind among the records, if the city's tables know it."""
+    for capture in reversed(captures):
+        event = capture.event
+        if not isinstance(event, kind):
+            continue
+        device: Station | Camera | None = None
+        if isinstance(event, Weighing):
+            device = runtime.registry.stations.get(event.station_id)
+        elif isinstance(event, Sighting):
+            device = runtime.registry.cameras.get(event.camera_id)
+        if device is not None and device.lon is not None and device.lat is not None:
+            ids = runtime.city.index.at(device.lon, device.lat, capture.at_ms).ids
+            return device.lon, device.lat, list(ids)
+    return None
 
 
 def _summary(

@@ -214,6 +214,10 @@ class Reading(Struct, omit_defaults=True):
     readings: int = 1
 
 
+WEIGHED_KEPT = 8
+"""Ids of weighings remembered, so that a second copy that comes late is not judged again."""
+
+
 class TruckState(Struct, omit_defaults=True):
     """All that is remembered of one truck. `None` is unknown; `*_ms` are instants of the device's clock."""
 
@@ -253,6 +257,7 @@ class TruckState(Struct, omit_defaults=True):
     load_kg: float | None = None
     gross_kg: float | None = None
     gross_ms: int = NEVER_MS
+    weighed: list[str] = []
     cover: KnownCover | None = None
     cover_ms: int = NEVER_MS
     cover_sensor_ms: int = NEVER_MS
