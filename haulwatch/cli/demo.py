@@ -13,13 +13,16 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from haulwatch.bootstrap import Embedded, embedded, load_city
-from haulwatch.domain.errors import HaulwatchError
+from haulwatch.cli.run import address
+from haulwatch.domain.errors import HaulwatchError, WorldError
 from haulwatch.domain.instants import to_datetime, to_ms
 from haulwatch.domain.live import Busy
+from haulwatch.domain.text import Text
 from haulwatch.synthetic.folder import write_city
 from haulwatch.synthetic.live import live_events
 
 FEED_EVERY_S = 0.1
+FASTEST = 1000
 SHANGHAI = timedelta(hours=8)
 
 
@@ -51,6 +54,14 @@ class SimulatedClock:
 
 def run(options: argparse.Namespace) -> int:
     """Runs the demo until it is told to stop."""
+    address(f"{options.host}:{options.port}")
+    if not 0 < options.speed <= FASTEST or options.trucks < 1:
+        raise WorldError(
+            Text(
+                f"--speed 应在 0 与 {FASTEST} 之间，--trucks 至少为 1",
+                f"--speed must be above 0 and at most {FASTEST}, --trucks at least 1",
+            )
+        )
     with tempfile.TemporaryDirectory(prefix="haulwatch-demo-") as temporary:
         folder = options.data or Path(temporary)
         city_folder = folder / "city"

@@ -36,12 +36,21 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"haulwatch: {error.text.lang(lang)}", file=sys.stderr)
         return 2 if isinstance(error, DeviceError) else 3
     except BrokenPipeError:
-        # The reader of our output went away (`| head`); point stdout at nothing so that the exit flush is silent.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _give_up_stdout()  # the reader of our output went away (`| head`)
         return 0
+    except OSError as error:
+        # A disk that is full, a device that is gone: what opens files has said so in its own words.
+        _give_up_stdout()
+        print(f"haulwatch: {error}", file=sys.stderr)
+        return 3
     except KeyboardInterrupt:
         print("haulwatch: 已中断 / interrupted", file=sys.stderr)
         return 130
+
+
+def _give_up_stdout() -> None:
+    """Points stdout at nothing, so that the flush at exit is silent."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _named_verb(arguments: Sequence[str]) -> Sequence[str]:
