@@ -29,6 +29,9 @@ from streams.pipeline import apply_event, apply_rule_deadline, apply_silence, si
 from streams.runtime import CityRuntime
 
 SLOT_MS = 256
+DAY_SLOTS = 86_400_000 // SLOT_MS
+STRANGER_MS = 7 * 86_400_000
+"""A plate that only cameras and scales have seen, and not for a week, is forgotten: misread plates have no end."""
 AFTER_EVENTS = 99
 """Sorts a deadline behind every event of its instant."""
 
@@ -98,10 +101,13 @@ class PartitionProcessor:
 
     def _take(self, event: Pending, at_ms: int, received_ms: int, priority: int, out: list[Breach]) -> None:
         state = self._trucks.get(event.truck_id)
+        if state is not None:
+            if state.wake_ms < self.clock_ms:
+                self._release(state, out)
+            if state.fix_ms == NEVER_MS and self._is_forgotten(state):
+                state = None
         if state is None:
             state = self._trucks[event.truck_id] = TruckState(event.truck_id)
-        elif state.wake_ms < self.clock_ms:
-            self._release(state, out)
         event_id = event.event_id
         if at_ms <= state.applied_ms and (at_ms, priority, event_id) <= (
             state.applied_ms,
@@ -141,6 +147,19 @@ class PartitionProcessor:
             for state in wheel.pop(passed, ()):
                 if state.wake_ms < self.clock_ms:
                     self._release(state, out)
+        if slot // DAY_SLOTS > first // DAY_SLOTS:
+            for state in [state for state in self._trucks.values() if self._is_forgotten(state)]:
+                del self._trucks[state.truck_id]
+
+    def _is_forgotten(self, state: TruckState) -> bool:
+        """Whether a truck counts as never seen; its own next event finds the same, freed meanwhile or not."""
+        return (
+            state.fix_ms == NEVER_MS
+            and self.clock_ms - state.applied_ms > STRANGER_MS
+            and state.wake_ms == FOREVER_MS
+            and not state.rules
+            and all(episode.ended for episode in state.episodes.values())
+        )
 
     def _release(self, state: TruckState, out: list[Breach]) -> None:
         """Applies everything of one truck that is due by the partition clock, in order."""

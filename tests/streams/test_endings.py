@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from haulwatch.domain.breaches import Breach
 from haulwatch.domain.events import CityActivated, Event
-from haulwatch.testing import at, city_of, decide, finish, position, sighting
+from haulwatch.testing import at, city_of, decide, finish, position, sighting, tick
 from streams.processor import PartitionProcessor
 from streams.runtime import CityRuntime
 from tests.streams.test_processor import FAST, STAND, rule
@@ -137,3 +137,24 @@ def test_a_flood_of_one_truck_takes_no_longer_for_each_event() -> None:
         processor.apply(event)
     assert processor.counters["duplicate"] == 200
     assert len(processor.trucks()[flood[0].truck_id].waiting) == 20_000
+
+
+def test_plates_that_were_only_seen_once_do_not_stay_for_ever() -> None:
+    city = city_of("rules:\n" + FAST)
+    week_s, misread = 7 * 86_400, [sighting(n, truck_id=f"浙E{n}", received_s=n) for n in range(50)]
+    mine: list[Event] = [
+        position(0, received_s=0),
+        sighting(0.5, truck_id="浙E1", event_id="again", received_s=week_s + 99),
+    ]
+    processor = PartitionProcessor(CityRuntime(city))
+    for event in [mine[0], *misread, tick(week_s - 100)]:
+        processor.apply(event)
+    assert len(processor.trucks()) == 51
+    processor.apply(tick(week_s + 86_400))
+    assert list(processor.trucks()) == [mine[0].truck_id]  # type: ignore[union-attr]
+    # A week is a week, whether the memory has been freed or not: this one is no late event of a known truck.
+    for log in ([*misread, mine[1]], [*misread, tick(week_s + 86_000), mine[1]]):
+        processor = PartitionProcessor(CityRuntime(city))
+        for event in log:
+            processor.apply(event)
+        assert processor.counters["late"] == 0
