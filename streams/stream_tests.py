@@ -141,5 +141,6 @@ def _told(seen: dict[str, object]) -> str:
     for name, value in seen.items():
         if name in ("at", "ended") and isinstance(value, int):
             value = duration(value)
-        parts.append(f"{name}: {str(value).lower() if isinstance(value, bool) else value}")
+        plain = str(value).lower() if isinstance(value, bool) else "null" if value is None else value
+        parts.append(f"{name}: {plain}")
     return "{" + ", ".join(parts) + "}"
