@@ -128,6 +128,9 @@ def add_load_evidence(
     """Adds evidence for (`odds` > 0) or against "loaded"; the terminal's own recent sensor is not overruled."""
     if at_ms - state.load_sensor_ms <= SENSOR_RULES_MS:
         return
+    if basis == "camera":
+        state.load_camera_ms = at_ms
+        state.load_camera_odds = odds
     state.load_odds = max(-CERTAIN, min(CERTAIN, state.load_odds + odds))
     if state.load_odds >= CONVINCED:
         loaded: KnownLoad = said if said in ("half", "full") else state.load if state.load == "half" else "full"

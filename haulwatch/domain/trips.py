@@ -25,6 +25,8 @@ PRESUMED_LOADED = 1.5
 PRESUMED_EMPTY = -3.5
 MANIFEST_SAYS_LOADED = 1.7
 """Log-odds, see `haulwatch.domain.fusion`: a stay plus a manifest convinces, a stay alone does not."""
+GATE_MS = 120_000
+"""A camera that saw the truck this shortly before it left saw it at the gate, with what it carries out."""
 MANIFEST_FRESH_MS = 7_200_000
 SOURCE_FRESH_MS = 600_000
 """A load that shows this soon after leaving a construction site comes from there."""
@@ -125,6 +127,10 @@ def visit(state: TruckState, changes: Sequence[ZoneEnter | ZoneExit | ZonePass],
             if change.inside_s >= SOURCE_STAY_S:
                 fresh = state.manifest_id is not None and change.at_ms - state.manifest_ms <= MANIFEST_FRESH_MS
                 odds = PRESUMED_LOADED + (MANIFEST_SAYS_LOADED if fresh else 0.0)
+                if change.at_ms - state.load_camera_ms <= GATE_MS:
+                    odds += (
+                        state.load_camera_odds
+                    )  # what was believed before the stay is void, what the gate saw is not
                 add_load_evidence(state, odds - state.load_odds, change.at_ms, change.event_id, "stay", derived)
         elif change.zone_kind in UNLOADING_KINDS and change.inside_s >= UNLOAD_STAY_S:
             state.source_until_ms = NEVER_MS

@@ -289,3 +289,15 @@ def test_of_two_permits_the_manifest_chooses_and_without_one_nobody_guesses() ->
     state, _ = play(two, sorted([*log, paper], key=ms))
     assert state.trip is not None
     assert state.trip.permit_id == "P2"
+
+
+def test_what_the_gate_camera_saw_counts_for_the_trip_that_begins(runtime: CityRuntime) -> None:
+    log: list[Pending] = [*at_place(SITE, range(0, 500, 20)), *on_the_way(500)]
+    gate = sighting(490, load="full", load_confidence=0.9)
+    road = sighting(700, camera_id="C2", load="full", load_confidence=0.9)
+    assert play(runtime, sorted([*log, gate], key=ms))[0].trip is None
+    state, _ = play(runtime, sorted([*log, gate, road], key=ms))
+    assert state.trip is not None
+    assert state.trip.started_ms == ms(road)
+    # Seen long before it left, it may have been somebody else's load.
+    assert play(runtime, sorted([*log, sighting(200, load="full", load_confidence=0.9), road], key=ms))[0].trip is None
