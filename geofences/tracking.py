@@ -189,10 +189,13 @@ class Tracker:
             return False  # a new city removed it, or its hours ended with the truck in it
         way_in = (zone_id, crossing.from_lon, crossing.from_lat, crossing.lon, crossing.lat)
         way_out = (zone_id, m.lon, m.lat, fix.lon, fix.lat)
-        rest_m = distance_m(crossing.lon, crossing.lat, m.lon, m.lat) - index.meaningful_chord_m(zone_id)
-        more_m = index.inside_about_m(*way_in) + rest_m + index.inside_about_m(*way_out)
+        between_m = distance_m(crossing.lon, crossing.lat, m.lon, m.lat) - index.meaningful_chord_m(zone_id)
+        more_m = between_m
+        for way in (way_in, way_out):
+            if more_m < DOUBTFUL_M:
+                more_m += index.inside_about_m(*way)
         if -DOUBTFUL_M < more_m < DOUBTFUL_M:
-            more_m = index.inside_m(*way_in) + rest_m + index.inside_m(*way_out)
+            more_m = index.inside_m(*way_in) + between_m + index.inside_m(*way_out)
         return more_m >= 0
 
     def _passed_between(self, fix: _Fix, view: ZoneView, crossed: tuple[str, ...] | None) -> list[ZonePass]:
