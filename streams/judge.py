@@ -125,7 +125,8 @@ def _open(runtime: CityRuntime, state: TruckState, scope: str, detection: Detect
 def _update(runtime: CityRuntime, state: TruckState, episode: Episode, detection: Detection, out: list[Breach]) -> None:
     if state.late and detection.detected_ms <= episode.last_ms:
         return  # a gap replayed again finds again what it has found before
-    episode.occurrences += 1
+    if detection.detected_ms != episode.last_ms:
+        episode.occurrences += 1  # at the very same instant it is another rule that saw the same
     episode.last_ms = max(episode.last_ms, detection.detected_ms)
     episode.holders = sorted({*episode.holders, *_holders(detection)})
     episode.ended = False

@@ -128,9 +128,8 @@ def visit(state: TruckState, changes: Sequence[ZoneEnter | ZoneExit | ZonePass],
                 fresh = state.manifest_id is not None and change.at_ms - state.manifest_ms <= MANIFEST_FRESH_MS
                 odds = PRESUMED_LOADED + (MANIFEST_SAYS_LOADED if fresh else 0.0)
                 if change.at_ms - state.load_camera_ms <= GATE_MS:
-                    odds += (
-                        state.load_camera_odds
-                    )  # what was believed before the stay is void, what the gate saw is not
+                    # What was believed before the stay is void; the load that the gate camera saw is not.
+                    odds += max(state.load_camera_odds, 0.0)
                 add_load_evidence(state, odds - state.load_odds, change.at_ms, change.event_id, "stay", derived)
         elif change.zone_kind in UNLOADING_KINDS and change.inside_s >= UNLOAD_STAY_S:
             state.source_until_ms = NEVER_MS
