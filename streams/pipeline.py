@@ -29,7 +29,8 @@ def apply_event(runtime: CityRuntime, state: TruckState, event: Pending, at_ms: 
         accepted = state.fix_event_id == event.event_id
         return runtime.engine.on_event(state, truck, event, at_ms, derived, accepted)
     derived = _other(runtime, state, truck, event, at_ms)
-    return runtime.engine.on_event(state, truck, event, at_ms, derived)
+    # Of a silent truck nobody knows where it is: what a camera saw begins no condition that is to last.
+    return runtime.engine.on_event(state, truck, event, at_ms, derived, not state.silent)
 
 
 def _position(runtime: CityRuntime, state: TruckState, truck: Truck, event: Position, at_ms: int) -> list[DerivedEvent]:

@@ -225,3 +225,10 @@ def test_memory_of_an_unchanged_rule_survives_another_city() -> None:
         ("uncovered", second.city_hash),
     ]
     assert processor.counters["memory_dropped"] == 0
+
+
+def test_a_camera_begins_no_lasting_condition_of_a_silent_truck() -> None:
+    parked = city_of("rules:\n" + rule("parked", "while: not truck.moving\n      for: 3m", "route"))
+    log: list[Event] = [position(n * 20, speed_kmh=0) for n in range(4)]
+    seen: list[Event] = [sighting(400, plate_confidence=0.4), tick(900)]
+    assert told(decide(parked, [*log, *seen])) == []
