@@ -37,9 +37,20 @@ BASEMAP_LAYERS = ("water", "green", "roads", "labels")
 
 
 def load_city(folder: Path) -> tuple[City, dict[str, bytes]]:
-    """The city of a folder and its files. Raises AuthorError with every finding, WorldError when there is no folder."""
+    """The city of a folder and its files.
+
+    Raises AuthorError with every finding; WorldError without a folder, or where it asks for an engine that is not here.
+    """
     files = city_files(folder)
-    return build_city(files, today=datetime.now(UTC).date()), files
+    city = build_city(files, today=datetime.now(UTC).date())
+    if city.rules_engine != "native":
+        raise WorldError(
+            Text(
+                f"city.yaml 要求规则引擎 {city.rules_engine}，本版本只有 native",
+                f"city.yaml asks for the rule engine {city.rules_engine}; this version has only native",
+            )
+        )
+    return city, files
 
 
 def load_runtime(folder: Path) -> CityRuntime:

@@ -212,3 +212,13 @@ def test_a_broken_city_is_told_with_all_its_places(
     (city / "city.yaml").write_text("id: x\nlateness: 3\n", encoding="utf-8")
     assert replay(city, tmp_path / "a") == 2
     assert "city.yaml:2" in capsys.readouterr().err
+
+
+def test_an_engine_that_is_not_here_is_refused_and_not_replaced(
+    city: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "a").write_bytes(ndjson(EVENTS))
+    settings = city / "city.yaml"
+    settings.write_text(settings.read_text(encoding="utf-8") + "rules_engine: durable\n", encoding="utf-8")
+    assert replay(city, tmp_path / "a") == 3
+    assert "durable" in capsys.readouterr().err
