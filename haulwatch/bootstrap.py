@@ -19,6 +19,7 @@ from haulwatch.console.app import ConsoleSettings, create_app
 from haulwatch.console.metrics import Sample
 from haulwatch.console.ports import CityPicture
 from haulwatch.console.serving import ConsoleServer, console_server
+from haulwatch.dispatch.database import sqlite_url
 from haulwatch.dispatch.store import OrderStore, open_store
 from haulwatch.domain.breaches import Breach
 from haulwatch.domain.errors import WorldError
@@ -29,7 +30,6 @@ from streams.local_log import Claim, LocalLog
 from streams.runtime import CityRuntime
 
 LOG_FILE = "log.sqlite"
-ORDERS_FILE = "orders.sqlite"
 INTAKE_CURSOR = "intake"
 INTAKE_BATCH = 200
 RETRY_S = 1.0
@@ -231,7 +231,7 @@ def embedded(
         raise WorldError(Text(f"无法使用目录 {data}：{error}", f"cannot use folder {data}: {error}")) from error
     log_path = data / LOG_FILE
     claim = Claim(log_path)
-    store = open_order_store(database or f"sqlite:///{data / ORDERS_FILE}", city)
+    store = open_order_store(database or sqlite_url(data), city)
     servers: list[ConsoleServer] = []
 
     def failed(_error: BaseException) -> None:

@@ -6,7 +6,6 @@ import argparse
 import contextlib
 import sys
 from collections.abc import Callable, Iterator
-from datetime import datetime
 from pathlib import Path
 from typing import IO
 
@@ -14,10 +13,10 @@ import msgspec
 
 from connectors.files.reading import read_events
 from haulwatch.bootstrap import load_runtime, open_order_store
+from haulwatch.cli.arguments import instant_ms
 from haulwatch.cli.progress import Progress
 from haulwatch.domain.breaches import Breach
 from haulwatch.domain.errors import WorldError
-from haulwatch.domain.instants import to_ms
 from haulwatch.domain.text import Text
 from haulwatch.synthetic.scoring import read_truths, score
 from haulwatch.wire import Rejected
@@ -49,7 +48,7 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
 
 def run(options: argparse.Namespace) -> int:
     """Runs the command."""
-    until_ms = _instant(options.until) if options.until else None
+    until_ms = instant_ms(options.until) if options.until else None
     truths = read_truths(options.truth) if options.truth else None
     runtime = load_runtime(options.city)
     kept: list[Breach] = []
@@ -84,16 +83,6 @@ def run(options: argparse.Namespace) -> int:
     if result is not None:
         print(result.table(options.lang))
     return 0
-
-
-def _instant(text: str) -> int:
-    try:
-        instant = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise WorldError(Text(f"不是 RFC 3339 时刻：{text}", f"not an RFC 3339 instant: {text}")) from error
-    if instant.tzinfo is None:
-        raise WorldError(Text(f"时刻缺少时区：{text}", f"instant without a time zone: {text}"))
-    return to_ms(instant)
 
 
 def _writer(stack: contextlib.ExitStack, name: str | None) -> Callable[[bytes], None]:

@@ -6,15 +6,16 @@ import argparse
 import gzip
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import IO
 
 import msgspec
 
+from haulwatch.cli.arguments import instant_ms
 from haulwatch.cli.progress import Progress
 from haulwatch.domain.errors import WorldError
-from haulwatch.domain.instants import rfc3339, to_datetime, to_ms
+from haulwatch.domain.instants import rfc3339, to_datetime
 from haulwatch.domain.text import Text
 from haulwatch.synthetic.folder import write_city
 from haulwatch.synthetic.truths import encode_rows
@@ -47,7 +48,7 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
 
 def run(options: argparse.Namespace) -> int:
     """Writes the city, the events, the truth."""
-    start_ms = _instant(options.start)
+    start_ms = instant_ms(options.start)
     world = World(options.seed, options.trucks, options.hours, start_ms, options.noise)
     try:
         for path in (options.events_out, options.truth_out, options.innocents_out):
@@ -132,13 +133,3 @@ def _hours(text: str) -> float:
     if not 0.05 <= value <= 24 * 31:
         raise argparse.ArgumentTypeError("0.05 – 744")
     return value
-
-
-def _instant(text: str) -> int:
-    try:
-        instant = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise WorldError(Text(f"不是 RFC 3339 时刻：{text}", f"not an RFC 3339 instant: {text}")) from error
-    if instant.tzinfo is None:
-        raise WorldError(Text(f"时刻缺少时区：{text}", f"instant without a time zone: {text}"))
-    return to_ms(instant)

@@ -106,8 +106,8 @@ def _believe_load(
             event_id=f"{event_id}/load_change",
             truck_id=state.truck_id,
             at_ms=at_ms,
-            lon=_lon(state),
-            lat=_lat(state),
+            lon=state.known_lon,
+            lat=state.known_lat,
             load=load,
             load_before=before,
             blind_s=0.0 if seen_ms == NEVER_MS else (at_ms - seen_ms) / 1000,
@@ -162,8 +162,8 @@ def believe_cover(
             event_id=f"{event_id}/cover_change",
             truck_id=state.truck_id,
             at_ms=at_ms,
-            lon=_lon(state),
-            lat=_lat(state),
+            lon=state.known_lon,
+            lat=state.known_lat,
             cover=cover,
             cover_before=before,
             basis=basis,
@@ -186,8 +186,8 @@ def _take_lift(state: TruckState, event: Position, lift: KnownLift, at_ms: int, 
                 event_id=f"{event.event_id}/lift_raised",
                 truck_id=state.truck_id,
                 at_ms=at_ms,
-                lon=_lon(state),
-                lat=_lat(state),
+                lon=state.known_lon,
+                lat=state.known_lat,
                 speed_kmh=event.speed_kmh,
             )
         )
@@ -241,11 +241,3 @@ def fuse_weighing(state: TruckState, truck: Truck, event: Weighing, at_ms: int, 
     load = load_of_mass(truck, max(event.gross_kg - tare_kg, 0.0))
     odds = -CERTAIN if load == "empty" else CERTAIN
     add_load_evidence(state, odds, at_ms, event.event_id, "scale", derived, said=load)
-
-
-def _lon(state: TruckState) -> float | None:
-    return None if state.fix_ms == NEVER_MS else state.lon
-
-
-def _lat(state: TruckState) -> float | None:
-    return None if state.fix_ms == NEVER_MS else state.lat

@@ -38,7 +38,7 @@ def distance_m(lon_a: float, lat_a: float, lon_b: float, lat_b: float) -> float:
 def good_fix(state: TruckState, event: Position, at_ms: int, gate_m: float) -> bool:
     """Whether a position may move the truck: valid, accurate enough, reachable from the last good fix.
 
-    Keeps the suspects that, if they persist, are a jump (see `jumped`).
+    Keeps the suspects that, if they persist, are a jump (see `move`).
     """
     if event.valid is False or (event.accuracy_m is not None and event.accuracy_m > gate_m):
         return False

@@ -291,6 +291,16 @@ class TruckState(Struct, omit_defaults=True):
     episode_deadline_ms: int = FOREVER_MS
 
     @property
+    def known_lon(self) -> float | None:
+        """Longitude of the last good fix, degrees; None before the first."""
+        return None if self.fix_ms == NEVER_MS else self.lon
+
+    @property
+    def known_lat(self) -> float | None:
+        """Latitude of the last good fix, degrees; None before the first."""
+        return None if self.fix_ms == NEVER_MS else self.lat
+
+    @property
     def cover_confidence(self) -> float | None:
         """How sure `cover` is (0-1): the sensor's word is certain, that of cameras grows as they agree."""
         return None if self.cover is None else 1 / (1 + exp(-self.cover_odds))
