@@ -9,21 +9,22 @@ from dataclasses import dataclass, field
 from fastapi import APIRouter, FastAPI, Response
 from starlette.middleware.gzip import GZipMiddleware
 
-from haulwatch import __version__
-from haulwatch.console import metrics, pages, problems, schemas
+from haulwatch import __version__, metrics
+from haulwatch.console import metering, pages, problems, schemas
 from haulwatch.console.answers import JsonAnswer
 from haulwatch.console.api import city as city_api
 from haulwatch.console.api import events as events_api
 from haulwatch.console.api import orders as orders_api
 from haulwatch.console.api import stream as stream_api
 from haulwatch.console.live import LiveHub, LiveSettings, running
-from haulwatch.console.metrics import Counters, Durations, Sample
+from haulwatch.console.metering import Durations
 from haulwatch.console.ports import CityView, EventIntake, TruckFeed
 from haulwatch.console.schemas import Health, answers
 from haulwatch.console.security import Guard
 from haulwatch.domain.errors import WorldError
 from haulwatch.domain.orders import ROLES, OrderDesk, Role
 from haulwatch.domain.text import Text
+from haulwatch.metrics import Counters, Sample
 
 Check = Callable[[], None]
 """Raises `WorldError` while something is not ready."""
@@ -85,7 +86,7 @@ def create_app(
     app.mount("/static", pages.ConsoleFiles(directory=pages.STATIC), name="static")
     app.add_middleware(GZipMiddleware, minimum_size=1024, compresslevel=5)
     app.add_middleware(Guard, allowed_hosts=settings.allowed_hosts)
-    app.add_middleware(metrics.RequestMeter, durations=durations)
+    app.add_middleware(metering.RequestMeter, durations=durations)
     return app
 
 

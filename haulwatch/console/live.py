@@ -17,11 +17,11 @@ import msgspec
 from fastapi.sse import format_sse_event
 from starlette.concurrency import run_in_threadpool
 
-from haulwatch.console.metrics import Counters, Sample
 from haulwatch.console.ports import TruckFeed
 from haulwatch.domain.errors import WorldError
 from haulwatch.domain.live import TruckPosition
 from haulwatch.domain.orders import Change, OrderDesk
+from haulwatch.metrics import Counters, Sample
 
 TRUCK_COLUMNS = (
     "truck_id",

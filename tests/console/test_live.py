@@ -15,11 +15,11 @@ import pytest
 
 from haulwatch.console.app import ConsoleSettings, create_app
 from haulwatch.console.live import LiveHub, LiveSettings, running
-from haulwatch.console.metrics import Counters
 from haulwatch.console.testing import SteeredFeed, SteeredIntake, overweight, served, small_city, truck
 from haulwatch.dispatch.store import OrderStore
 from haulwatch.domain.errors import WorldError
 from haulwatch.domain.text import Text
+from haulwatch.metrics import Counters
 
 QUICK = LiveSettings(orders_poll_s=0.01, trucks_poll_s=0.01, heartbeat_s=0.05, orders_kept=4, trucks_kept=3)
 MS = 1_777_593_600_000

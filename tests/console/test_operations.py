@@ -8,11 +8,12 @@ from typing import Any
 from fastapi.testclient import TestClient
 
 from haulwatch.console.app import create_app
-from haulwatch.console.metrics import Counters, Durations, Sample, render
+from haulwatch.console.metering import Durations
 from haulwatch.console.testing import SteeredFeed, SteeredIntake, small_city
 from haulwatch.dispatch.store import OrderStore
 from haulwatch.domain.errors import WorldError
 from haulwatch.domain.text import Text
+from haulwatch.metrics import Counters, Sample, render
 
 
 def test_alive_and_ready(console: Any) -> None:

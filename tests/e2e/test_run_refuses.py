@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from haulwatch.bootstrap import BreachForwarder, embedded, load_city
+from haulwatch.bootstrap import embedded, load_city
+from haulwatch.bootstrap.embedded import BreachForwarder
 from haulwatch.cli.main import main
 from haulwatch.dispatch.store import open_store
 from haulwatch.domain.errors import WorldError

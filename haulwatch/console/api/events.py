@@ -9,12 +9,12 @@ from fastapi import APIRouter, Request, Response
 from starlette.concurrency import run_in_threadpool
 
 from haulwatch.console.answers import JsonAnswer
-from haulwatch.console.metrics import Counters
 from haulwatch.console.ports import EventIntake
 from haulwatch.console.problems import Problem
 from haulwatch.console.schemas import REF, AcceptedAnswer, answers
 from haulwatch.domain.live import Busy, SubmissionResult
 from haulwatch.domain.text import Text
+from haulwatch.metrics import Counters
 
 JSON = "application/json"
 NDJSON = "application/x-ndjson"
