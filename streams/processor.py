@@ -13,11 +13,8 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
-
-import msgspec
-from msgspec import Struct
 
 from haulwatch.domain.breaches import Breach
 from haulwatch.domain.events import SOURCE_PRIORITY, CityActivated, Event, Tick
@@ -27,6 +24,18 @@ from streams import late
 from streams.judge import end_episodes, judge, release_held
 from streams.pipeline import apply_event, apply_rule_deadline, apply_silence, silence_due_ms
 from streams.runtime import CityRuntime
+from streams.snapshots import (
+    BUCKETS,
+    SNAPSHOT_VERSION,
+    Changes,
+    Head,
+    Snapshot,
+    bucket_of,
+    decode_bucket,
+    decode_head,
+    decode_snapshot,
+    encode,
+)
 
 SLOT_MS = 256
 DAY_SLOTS = 86_400_000 // SLOT_MS
@@ -34,21 +43,6 @@ STRANGER_MS = 7 * 86_400_000
 """A plate that only cameras and scales have seen, and not for a week, is forgotten: misread plates have no end."""
 AFTER_EVENTS = 99
 """Sorts a deadline behind every event of its instant."""
-
-
-class Snapshot(Struct, array_like=True):
-    """A processor's whole state; `version` changes with the shape of `TruckState`."""
-
-    version: int
-    clock_ms: int
-    city_hash: str | None
-    trucks: list[TruckState]
-    counters: dict[str, int]
-
-
-SNAPSHOT_VERSION = 2
-_encoder = msgspec.msgpack.Encoder()
-_decoder = msgspec.msgpack.Decoder(Snapshot)
 
 
 class PartitionProcessor:
@@ -62,11 +56,18 @@ class PartitionProcessor:
         self._trucks: dict[str, TruckState] = {}
         self._wheel: dict[int, list[TruckState]] = {}
         self._swept = NEVER_MS
+        self._touched: set[str] = set()
 
     # -- in ---------------------------------------------------------------------------------------------------------
 
     def apply(self, event: Event) -> list[Breach]:
-        """Takes the next event of the log; returns what is thereby concluded, in a fixed order."""
+        """Takes the next event of the log; returns what is thereby concluded, in a fixed order.
+
+        Before any city is in force, observations are counted and nothing else.
+        """
+        if self._runtime is None and not isinstance(event, CityActivated):
+            self.counters["before_city"] += 1
+            return []
         out: list[Breach] = []
         since = event.at - EPOCH
         at_ms = since.days * 86_400_000 + since.seconds * 1000 + since.microseconds // 1000
@@ -76,15 +77,17 @@ class PartitionProcessor:
         else:
             since = received_at - EPOCH
             received_ms = since.days * 86_400_000 + since.seconds * 1000 + since.microseconds // 1000
+        priority = SOURCE_PRIORITY.get(type(event))
+        if priority is None and isinstance(event, CityActivated):
+            # Its place in the log counts, not its time: recorded traffic may come behind it.
+            self._activate(event.city_hash, out)
+            return in_order(out)
         if received_ms > self.clock_ms:
             self.clock_ms = received_ms
             if received_ms // SLOT_MS > self._swept:
                 self._sweep(received_ms // SLOT_MS, out)
-        priority = SOURCE_PRIORITY.get(type(event))
         if priority is None:
-            assert isinstance(event, Tick | CityActivated)
-            if isinstance(event, CityActivated):
-                self._activate(event.city_hash, out)
+            assert isinstance(event, Tick)
         else:
             self._take(event, at_ms, received_ms, priority, out)  # type: ignore[arg-type]
         return in_order(out) if len(out) > 1 else out
@@ -100,6 +103,7 @@ class PartitionProcessor:
         return in_order(out)
 
     def _take(self, event: Pending, at_ms: int, received_ms: int, priority: int, out: list[Breach]) -> None:
+        self._touched.add(event.truck_id)
         state = self._trucks.get(event.truck_id)
         if state is not None:
             if state.wake_ms < self.clock_ms:
@@ -150,6 +154,7 @@ class PartitionProcessor:
         if slot // DAY_SLOTS > first // DAY_SLOTS:
             for state in [state for state in self._trucks.values() if self._is_forgotten(state)]:
                 del self._trucks[state.truck_id]
+                self._touched.add(state.truck_id)
 
     def _is_forgotten(self, state: TruckState) -> bool:
         """Whether a truck counts as never seen; its own next event finds the same, freed meanwhile or not."""
@@ -164,6 +169,7 @@ class PartitionProcessor:
     def _release(self, state: TruckState, out: list[Breach]) -> None:
         """Applies everything of one truck that is due by the partition clock, in order."""
         runtime = self._runtime_in_force()
+        self._touched.add(state.truck_id)
         limit_ms = self.clock_ms - runtime.lateness_ms
         waiting = state.waiting
         deadline_ms = next_deadline_ms(runtime, state)
@@ -255,6 +261,7 @@ class PartitionProcessor:
                 release_held(state, state.heard_ms)
                 late.carry_over(state, runtime, previous)
         self._runtime = runtime
+        self._touched.update(self._trucks)
         for state in self._trucks.values():
             self._reschedule(state)
 
@@ -273,23 +280,50 @@ class PartitionProcessor:
         """The whole state as bytes."""
         city_hash = self._runtime.city_hash if self._runtime is not None else None
         trucks = [self._trucks[truck_id] for truck_id in sorted(self._trucks)]
-        return _encoder.encode(Snapshot(SNAPSHOT_VERSION, self.clock_ms, city_hash, trucks, dict(self.counters)))
+        return encode(Snapshot(SNAPSHOT_VERSION, self.clock_ms, city_hash, trucks, dict(self.counters)))
 
     def restore(self, data: bytes) -> None:
         """Takes over the state that `snapshot` gave. Raises ValueError for another version's bytes."""
-        snapshot = _decoder.decode(data)
-        if snapshot.version != SNAPSHOT_VERSION:
-            raise ValueError(f"snapshot version {snapshot.version}, expected {SNAPSHOT_VERSION}")
-        if snapshot.city_hash is not None and (self._runtime is None or self._runtime.city_hash != snapshot.city_hash):
+        snapshot = decode_snapshot(data)
+        self._take_over(snapshot.city_hash, snapshot.clock_ms, snapshot.counters, snapshot.trucks)
+
+    def _take_over(
+        self, city_hash: str | None, clock_ms: int, counters: dict[str, int], trucks: list[TruckState]
+    ) -> None:
+        if city_hash is not None and (self._runtime is None or self._runtime.city_hash != city_hash):
             assert self._runtime_of is not None, "the snapshot is of another city"
-            self._runtime = self._runtime_of(snapshot.city_hash)
-        self.clock_ms = snapshot.clock_ms
-        self.counters = Counter(snapshot.counters)
-        self._trucks = {state.truck_id: state for state in snapshot.trucks}
+            self._runtime = self._runtime_of(city_hash)
+        self.clock_ms = clock_ms
+        self.counters = Counter(counters)
+        self._trucks = {state.truck_id: state for state in trucks}
+        self._touched = set()
         self._wheel = {}
         self._swept = self.clock_ms // SLOT_MS
-        for state in snapshot.trucks:
+        for state in trucks:
             self._reschedule(state)
+
+    def take_touched(self) -> set[str]:
+        """The plates of trucks whose state may have changed since the last call (or `restore`)."""
+        touched, self._touched = self._touched, set()
+        return touched
+
+    def changes(self, trucks: set[str], *, whole: bool = False) -> Changes:
+        """The state in parts: the buckets that hold one of `trucks` (those touched since the last parts), or all."""
+        wanted = range(BUCKETS) if whole else {bucket_of(truck_id) for truck_id in trucks}
+        members: dict[int, list[TruckState]] = {bucket: [] for bucket in wanted}
+        for truck_id, state in self._trucks.items():
+            bucket = members.get(bucket_of(truck_id))
+            if bucket is not None:
+                bucket.append(state)
+        city_hash = self._runtime.city_hash if self._runtime is not None else None
+        head = Head(SNAPSHOT_VERSION, self.clock_ms, city_hash, dict(self.counters))
+        return Changes(encode(head), {b: encode(states) for b, states in members.items()}, trucks)
+
+    def restore_parts(self, head: bytes, buckets: Iterable[bytes]) -> None:
+        """Takes over the state whose parts `changes` gave. Raises ValueError for another version's."""
+        found = decode_head(head)
+        trucks = [state for bucket in buckets for state in decode_bucket(bucket)]
+        self._take_over(found.city_hash, found.clock_ms, found.counters, trucks)
 
 
 def next_deadline_ms(runtime: CityRuntime, state: TruckState) -> int:
