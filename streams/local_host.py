@@ -15,19 +15,18 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
 
 import msgspec
-from msgspec import Struct
 
+from haulwatch.admission import submitted
 from haulwatch.city import City, build_city, unpack_city
-from haulwatch.domain.errors import DeviceError, WorldError
+from haulwatch.domain.errors import WorldError
 from haulwatch.domain.events import CityActivated, Event, Tick
 from haulwatch.domain.instants import NEVER_MS, to_datetime, to_ms
-from haulwatch.domain.live import Busy, Refused, SubmissionResult
+from haulwatch.domain.live import Busy, SubmissionResult
 from haulwatch.domain.text import Text
-from haulwatch.wire import DeadLetter, decode_body, decode_lines, decode_logged, encode_event, fault_of, holds_lines
+from haulwatch.wire import DeadLetter, decode_logged, encode_event
 from streams.live_trucks import LiveTrucks
 from streams.local_log import LocalLog
 from streams.processor import PartitionProcessor
@@ -182,50 +181,13 @@ class LocalHost:
 
     def submit(self, body: bytes, content_type: str) -> SubmissionResult:
         """Takes one event, an array, or NDJSON; returns when the good ones are durable. Raises Busy, WorldError."""
-        lines = "ndjson" in content_type or holds_lines(body)
-        admit = self._admission()
-        events, rejected = decode_lines(body, admit) if lines else decode_body(body, admit)
-        dead = [r.dead_letter("http", **({"line": r.index} if lines else {"offset": r.index})) for r in rejected]
-        accepted = self._enqueue(events, dead).result() if events or dead else 0
-        return SubmissionResult(
-            accepted=accepted,
-            duplicates=len(events) - accepted,
-            errors=[
-                Refused(
-                    index=r.index - lines,
-                    code=r.error.code,
-                    text=r.error.text,
-                    line=r.index if lines else None,
-                    event_id=_event_id(r.raw),
-                )
-                for r in rejected
-            ],
-        )
+        taken = submitted(body, content_type, self._now_ms())
+        accepted = self._enqueue(taken.events, taken.dead).result() if taken.events or taken.dead else 0
+        return SubmissionResult(accepted=accepted, duplicates=len(taken.events) - accepted, errors=taken.refused)
 
     def submit_events(self, events: Sequence[Event]) -> int:
         """Takes events of our own connectors; returns how many were new, when they are durable."""
         return self._enqueue(list(events), []).result()
-
-    def _admission(self) -> Callable[[Event], Event]:
-        """Observations with `received_at`: the sender's where it has one (a gateway), ours where it has none."""
-        now = to_datetime(self._now_ms())
-        latest = now + timedelta(milliseconds=LIVE_WITHIN_MS)
-
-        def admit(event: Event) -> Event:
-            if isinstance(event, Tick | CityActivated):
-                text = Text("该事件只能由系统写入", "only the system itself writes this event")
-                raise DeviceError("not_an_observation", text)
-            if event.received_at is None:
-                event = msgspec.structs.replace(event, received_at=now)
-                fault = fault_of(event)
-                if fault is not None:
-                    raise fault
-            elif event.received_at > latest:
-                text = Text("received_at 晚于服务器时间", "received_at is later than the server's clock")
-                raise DeviceError("received_in_future", text)
-            return event
-
-        return admit
 
     def _enqueue(self, events: list[Event], dead: list[DeadLetter]) -> Future[int]:
         count = len(events) + len(dead)
@@ -371,18 +333,6 @@ class LocalHost:
         for submission in waiting:
             if not submission.answer.done():
                 submission.answer.set_exception(refusal)
-
-
-class _Named(Struct):
-    event_id: str | None = None
-
-
-def _event_id(raw: bytes) -> str | None:
-    """The id of a bad record, where it can be told."""
-    try:
-        return msgspec.json.decode(raw, type=_Named).event_id
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return None
 
 
 def _readable(error: BaseException) -> BaseException:
