@@ -47,14 +47,17 @@ class ConsoleSettings:
 def create_app(
     desk: OrderDesk,
     feed: TruckFeed,
-    intake: EventIntake,
+    intake: EventIntake | None,
     city: CityView,
     *,
     settings: ConsoleSettings | None = None,
     checks: Mapping[str, Check] | None = None,
     sources: Sequence[metrics.Source] = (),
 ) -> FastAPI:
-    """The console over its ports. `checks` join /readyz, `sources` join /metrics. `app.state.hub` is the live hub."""
+    """The console over its ports. `checks` join /readyz, `sources` join /metrics. `app.state.hub` is the live hub.
+
+    Without an `intake` it takes no events and has no address for them: in a cluster that is the gateway's.
+    """
     settings = settings or ConsoleSettings()
     counters, durations = Counters(), Durations()
     hub = LiveHub(desk, feed, counters, settings.live)
@@ -77,7 +80,8 @@ def create_app(
     problems.install(app)
     schemas.install(app)
     app.include_router(orders_api.router(desk, city, settings.open_roles))
-    app.include_router(events_api.router(intake, counters, settings.max_body_bytes))
+    if intake is not None:
+        app.include_router(events_api.router(intake, counters, settings.max_body_bytes))
     app.include_router(city_api.router(city, feed))
     app.include_router(stream_api.router(hub))
     all_sources = (counters.samples, durations.samples, hub.samples, lambda: order_samples(desk), *sources)

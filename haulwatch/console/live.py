@@ -170,12 +170,12 @@ class LiveHub:
         revision, trucks = await run_in_threadpool(self.feed.changed_since, self._revision)
         if revision == self._revision:
             return
-        if revision < self._revision:  # the feed began anew
+        anew = revision < self._revision  # the feed began anew: every stream gets all trucks again
+        if anew:
             self._known.clear()
-            self._trucks.clear()
             revision, trucks = await run_in_threadpool(self.feed.changed_since, 0)
         self._known.update((truck.truck_id, truck) for truck in trucks)
-        if self.streams:
+        if self.streams and not anew:
             self._trucks.append(truck_frame(self._revision, revision, trucks))
         else:
             self._trucks.clear()
