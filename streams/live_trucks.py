@@ -36,7 +36,7 @@ class LiveTrucks:
             before = self._shown.get(truck_id)
             if changed_only and before is not None and _same(before[1], state):
                 continue
-            fresh[truck_id] = (revision, _position(state))
+            fresh[truck_id] = (revision, position_of(state))
         if fresh:
             with self._lock:
                 self._shown.update(fresh)
@@ -63,7 +63,8 @@ def _same(shown: TruckPosition, state: TruckState) -> bool:
     )
 
 
-def _position(state: TruckState) -> TruckPosition:
+def position_of(state: TruckState) -> TruckPosition:
+    """A truck as maps show it."""
     return TruckPosition(
         truck_id=state.truck_id,
         at_ms=state.fix_ms,

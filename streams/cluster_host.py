@@ -1,0 +1,430 @@
+"""The partitions that a worker owns: claimed, restored, applied, told, saved, given up. Knows Kafka, not Faust.
+
+What holds whatever is killed when:
+- a record is applied once, in order: its offset must be the next of the saved state (`PartitionHost.next_offset`);
+- what a record led to is with the broker before a state that includes the record is saved;
+- a record is acknowledged to the consumer group only when a saved state includes it;
+- two workers that both think they own a partition cannot mix their states: the later claim fences the earlier.
+So after any crash the last saved state and the log behind it give the same breaches under the same ids.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import Counter, deque
+from collections.abc import Awaitable, Callable, Collection, Iterator
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import msgspec
+from aiokafka.errors import KafkaError
+
+from haulwatch.domain.errors import WorldError
+from haulwatch.domain.events import Tick
+from haulwatch.domain.instants import to_datetime
+from haulwatch.domain.text import Text
+from haulwatch.logs import trace_id
+from haulwatch.metrics import Sample
+from haulwatch.topics import MAX_LETTER_BYTES, TRACE_HEADER, Topics
+from haulwatch.wire import DeadLetter, encode_events, partition
+from streams.cluster_figures import Savings, partition_samples
+from streams.kafka_outputs import Headers, Outgoing, Outputs
+from streams.kafka_snapshots import SnapshotClaim, SnapshotError, first_offset_from
+from streams.partition_host import Decided, PartitionHost
+from streams.runtime import CityRuntime
+from streams.snapshots import decode_head
+
+CHECKPOINT_S = 10.0
+CHECKPOINT_EVENTS = 50_000
+CHECKPOINT_SHARE = 20
+"""A checkpoint of all partitions takes at most one part in so many of the time between two."""
+RESTORES_AT_ONCE = 2
+RETRY_S = 1.0
+TOLD_PER_S = 1_000
+"""Truck states told a second by one worker; maps of very large fleets are told less often."""
+
+log = logging.getLogger(__name__)
+
+
+class Token(Protocol):
+    """Tells the consumer group that a record is done with."""
+
+    def ack(self) -> Any:
+        """Acknowledges it."""
+
+
+class Seek(Protocol):
+    """Makes the consumer read a partition of the log from an offset on."""
+
+    def __call__(self, number: int, offset: int) -> Awaitable[None]:
+        """Moves it; raises nothing for a partition that is not assigned any more."""
+
+
+CityOf = Callable[[str], CityRuntime | None]
+"""Blocks until the city of a hash is built; None when Kafka holds no such city. Raises WorldError while it is away."""
+
+
+@dataclass
+class Owned(Savings):
+    """One partition that is assigned to this worker."""
+
+    host: PartitionHost = field(kw_only=True)
+    ready: asyncio.Event = field(default_factory=asyncio.Event)
+    gone: bool = False
+    claim: SnapshotClaim | None = None
+    tokens: deque[tuple[int, Token]] = field(default_factory=deque)
+    outstanding: list[asyncio.Future[None]] = field(default_factory=list)
+
+
+class ClusterHost:
+    """All partitions of this worker. Everything runs on one event loop."""
+
+    def __init__(
+        self,
+        connection: dict[str, Any],
+        topics: Topics,
+        partitions: int,
+        city_of: CityOf,
+        *,
+        seek: Seek,
+        now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+    ) -> None:
+        self._connection = connection
+        self._topics = topics
+        self._partitions = partitions
+        self._city_of = city_of
+        self._seek = seek
+        self._now_ms = now_ms
+        self._runtimes: dict[str, CityRuntime] = {}
+        self._owned: dict[int, Owned] = {}
+        self._opening = asyncio.Semaphore(RESTORES_AT_ONCE)
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._stopping = False
+        self.outputs = Outputs(connection, MAX_LETTER_BYTES)
+        self.counters: Counter[str] = Counter()
+
+    # -- life -------------------------------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Connects the outputs. Raises KafkaError."""
+        await self.outputs.start()
+        for work in (self._save_forever, self._tick_forever, self._tell_forever):
+            self._begin(work())
+
+    async def stop(self) -> None:
+        """Saves what every partition has come to, then lets go."""
+        self._stopping = True
+        for owned in list(self._owned.values()):
+            if owned.ready.is_set() and owned.claim is not None and not owned.gone:
+                await self._save(owned)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*(o.claim.close() for o in self._owned.values() if o.claim), return_exceptions=True)
+        await self.outputs.stop()
+
+    def _begin(self, work: Any) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            # Not acknowledged and not saved: whatever it was, a restart puts it right.
+            log.critical("a part of the worker failed", exc_info=task.exception())
+            self.failed(task.exception())
+
+    def failed(self, error: BaseException | None) -> None:
+        """Called when the worker cannot go on; the one who runs it puts a reaction here."""
+
+    # -- assignment -------------------------------------------------------------------------------------------------
+
+    def assign(self, numbers: Collection[int]) -> None:
+        """The partitions that are this worker's from now on; those it keeps go on from where they are."""
+        self.counters["rebalances"] += 1
+        for number in [number for number in self._owned if number not in numbers]:
+            owned = self._owned.pop(number)
+            owned.gone = True
+            owned.ready.set()
+            if owned.claim is not None:
+                self._begin(owned.claim.close())
+        for number in numbers:
+            if number not in self._owned:
+                owned = self._owned[number] = Owned(host=self._new_host(number))
+                self._begin(self._open(owned))
+            else:
+                self._owned[number].tokens.clear()  # of an assignment that has ended
+        log.info("partitions assigned", extra={"fields": {"partitions": sorted(numbers)}})
+
+    def _new_host(self, number: int) -> PartitionHost:
+        return PartitionHost(self._topics.observations, number, self._partitions, self._runtimes.get)
+
+    async def _open(self, owned: Owned) -> None:
+        """Claims and restores a partition; tries until it succeeds or the partition is another's."""
+        number = owned.host.number
+        while not owned.gone:
+            try:
+                async with self._opening:
+                    began = time.monotonic()
+                    owned.claim = await SnapshotClaim.take(self._connection, self._topics.snapshots, number)
+                    await self._restore(owned)
+            except (KafkaError, TimeoutError, OSError, WorldError) as error:
+                self.counters["restore_retries"] += 1
+                log.warning(
+                    "a partition is not restored yet", extra={"fields": {"partition": number, "error": str(error)}}
+                )
+                await self._give_back(owned)
+                await asyncio.sleep(RETRY_S)
+                continue
+            if not owned.gone:
+                await self._seek(number, owned.host.next_offset)
+                owned.saved_offset = owned.host.next_offset
+                owned.saved_at = time.monotonic() - CHECKPOINT_S * number / self._partitions  # not all at once
+                took_s = round(time.monotonic() - began, 3)
+                fields = {
+                    "partition": number,
+                    "offset": owned.host.next_offset,
+                    "trucks": len(owned.host.processor.trucks()),
+                }
+                log.info("partition restored", extra={"fields": {**fields, "seconds": took_s}})
+                owned.ready.set()
+            break
+
+    async def _restore(self, owned: Owned) -> None:
+        assert owned.claim is not None
+        try:
+            saved = await owned.claim.read()
+            if saved is None:
+                return
+            city_hash = decode_head(saved.head).city_hash
+            if city_hash is not None and await self._city(city_hash) is None:
+                raise WorldError(
+                    Text(
+                        f"Kafka 中没有快照所用的城市 {city_hash}",
+                        f"Kafka has no city {city_hash}, which a snapshot needs",
+                    ),
+                    retryable=True,
+                )
+            owned.host.restore(saved)
+        except (ValueError, msgspec.MsgspecError) as error:
+            # The state of another version: the log has everything that it still keeps.
+            self.counters["snapshot_unusable"] += 1
+            fields = {"partition": owned.host.number, "error": str(error)}
+            log.warning("the snapshot cannot be read; replaying the log from its beginning", extra={"fields": fields})
+            owned.host = self._new_host(owned.host.number)
+
+    async def _give_back(self, owned: Owned) -> None:
+        claim, owned.claim = owned.claim, None
+        if claim is not None:
+            await claim.close()
+
+    async def _city(self, city_hash: str) -> CityRuntime | None:
+        """The city of a hash, built once; waits while Kafka is away."""
+        while (runtime := self._runtimes.get(city_hash)) is None:
+            try:
+                found = await asyncio.get_running_loop().run_in_executor(None, self._city_of, city_hash)
+            except WorldError as error:
+                if not error.retryable:
+                    raise
+                log.warning("a city cannot be read yet", extra={"fields": {"city": city_hash, "error": str(error)}})
+                await asyncio.sleep(RETRY_S)
+                continue
+            if found is None:
+                return None
+            self._runtimes[city_hash] = found
+        return runtime
+
+    # -- records ----------------------------------------------------------------------------------------------------
+
+    async def take(
+        self, number: int, value: bytes | None, timestamp_ms: int, offset: int, headers: Headers, token: Token
+    ) -> None:
+        """Takes the next record that the consumer has read from the log."""
+        owned = self._owned.get(number)
+        if owned is None:
+            return
+        if not owned.ready.is_set():
+            await owned.ready.wait()
+        if owned.gone:
+            return
+        host = owned.host
+        if offset > host.next_offset and not await self._is_next(host, offset):
+            return
+        owned.tokens.append((offset, token))
+        if offset < host.next_offset:
+            if offset < owned.saved_offset:
+                self._acknowledge(owned)
+            return
+        for city_hash in host.cities_named(value):
+            await self._city(city_hash)
+        decided = host.apply(value, timestamp_ms, offset)
+        if decided.breaches or decided.dead or decided.misplaced:
+            await self._tell(owned, decided, headers)
+
+    async def _is_next(self, host: PartitionHost, offset: int) -> bool:
+        """Whether the log itself has nothing between the state's position and `offset`; else reads from there again."""
+        while True:
+            try:
+                first = await first_offset_from(
+                    self._connection, self._topics.observations, host.number, host.next_offset
+                )
+                break
+            except (KafkaError, OSError) as error:
+                log.warning(
+                    "the log cannot be read", extra={"fields": {"partition": host.number, "error": repr(error)}}
+                )
+                await asyncio.sleep(RETRY_S)
+        if first == offset:
+            fields = {"partition": host.number, "from": host.next_offset, "to": offset}
+            log.info("the log has no records here (retention, or markers)", extra={"fields": fields})
+            self.counters["offsets_absent"] += offset - host.next_offset
+            return True
+        self.counters["reread"] += 1
+        await self._seek(host.number, host.next_offset)
+        return False
+
+    async def _tell(self, owned: Owned, decided: Decided, headers: Headers) -> None:
+        topics, send, outstanding = self._topics, self.outputs.send, owned.outstanding
+        if len(outstanding) > 1_000:
+            outstanding[:] = [future for future in outstanding if not future.done()]
+        for breach in decided.breaches:
+            value = msgspec.json.encode(breach)
+            outstanding.append(await send(Outgoing(topics.breaches, value, breach.truck_id.encode(), headers=headers)))
+            fields = {
+                "rule": breach.rule_id,
+                "truck": breach.truck_id,
+                "phase": breach.phase,
+                "breach": breach.breach_id,
+            }
+            log.info("breach", extra={"fields": {**fields, **_trace(headers)}})
+        for letter in decided.dead:
+            outstanding.append(await send(dead_letter_record(topics, letter)))
+        for event in decided.misplaced:
+            self.counters["carried_home"] += 1
+            home = partition(event.truck_id, self._partitions)  # type: ignore[union-attr]
+            outstanding.append(
+                await send(Outgoing(topics.observations, encode_events([event]), partition=home, headers=headers))
+            )
+
+    # -- time, maps, state ------------------------------------------------------------------------------------------
+
+    def _at_work(self) -> list[Owned]:
+        return [owned for owned in self._owned.values() if owned.ready.is_set() and not owned.gone]
+
+    async def _tick_forever(self) -> None:
+        while not self._stopping:
+            now_ms = self._now_ms()
+            for owned in self._at_work():
+                if owned.host.tick_due(now_ms):
+                    at = to_datetime(now_ms)
+                    value = encode_events([Tick(at=at, received_at=at)])
+                    await self.outputs.send(Outgoing(self._topics.observations, value, partition=owned.host.number))
+            await asyncio.sleep(0.5)
+
+    async def _tell_forever(self) -> None:
+        while not self._stopping:
+            left = TOLD_PER_S
+            for owned in self._at_work():
+                told = owned.host.positions(max(1, left))
+                left -= len(told)
+                for position in told:
+                    value = msgspec.json.encode(position)
+                    await self.outputs.send(Outgoing(self._topics.trucks, value, position.truck_id.encode()))
+            await asyncio.sleep(1.0)
+
+    async def _save_forever(self) -> None:
+        while not self._stopping:
+            for owned in self._at_work():
+                if self._save_due(owned):
+                    await self._save(owned)
+            await asyncio.sleep(0.25)
+
+    def _save_due(self, owned: Owned) -> bool:
+        if owned.host.next_offset == owned.saved_offset and not owned.host.unsaved:
+            return False
+        since_s = time.monotonic() - owned.saved_at
+        interval_s = max(CHECKPOINT_S, CHECKPOINT_SHARE * owned.save_s * len(self._owned))
+        events = owned.host.counters["events"] - owned.saved_events
+        return since_s >= interval_s or (events >= CHECKPOINT_EVENTS and since_s >= interval_s / 10)
+
+    async def _save(self, owned: Owned) -> None:
+        """Saves a partition's state, then acknowledges the records in it."""
+        if owned.claim is None and not await self._claim_again(owned):
+            return
+        assert owned.claim is not None
+        began = time.monotonic()
+        host, owned.saved_at = owned.host, began
+        offset, events, outstanding = host.next_offset, host.counters["events"], list(owned.outstanding)
+        changes = host.changes()
+        owned.save_s = time.monotonic() - began
+        await asyncio.gather(*outstanding)
+        try:
+            owned.saved_bytes = await owned.claim.save(offset, host.ticked, changes)
+        except SnapshotError as error:
+            self.counters["checkpoints_failed"] += 1
+            log.warning("a snapshot was not saved", extra={"fields": {"partition": host.number, "error": str(error)}})
+            host.save_all_again()
+            await self._give_back(owned)
+            return
+        owned.saved_offset, owned.saved_events = offset, events
+        owned.outstanding = [future for future in owned.outstanding if not future.done()]
+        self.counters["checkpoints"] += 1
+        self._acknowledge(owned)
+
+    async def _claim_again(self, owned: Owned) -> bool:
+        """After a failed save: claims the partition again, unless it has been given to another."""
+        if self._stopping:
+            return False
+        try:
+            owned.claim = await SnapshotClaim.take(self._connection, self._topics.snapshots, owned.host.number)
+        except (KafkaError, TimeoutError, OSError) as error:
+            owned.saved_at = time.monotonic() - CHECKPOINT_S + RETRY_S
+            log.warning(
+                "a partition cannot be claimed",
+                extra={"fields": {"partition": owned.host.number, "error": repr(error)}},
+            )
+            return False
+        if owned.gone:
+            await self._give_back(owned)
+        return not owned.gone
+
+    def _acknowledge(self, owned: Owned) -> None:
+        tokens = owned.tokens
+        while tokens and tokens[0][0] < owned.saved_offset:
+            tokens.popleft()[1].ack()
+
+    # -- figures ----------------------------------------------------------------------------------------------------
+
+    @property
+    def unready(self) -> list[int]:
+        """Partitions that are assigned and not yet restored."""
+        return sorted(number for number, owned in self._owned.items() if not owned.ready.is_set())
+
+    @property
+    def owned(self) -> list[int]:
+        """Partitions that are assigned."""
+        return sorted(self._owned)
+
+    def samples(self) -> Iterator[Sample]:
+        """Figures of every partition and of the worker."""
+        yield Sample("worker_partitions", "Partitions assigned to this worker", len(self._owned))
+        yield Sample("worker_unacknowledged", "Output records that the broker has not confirmed", self.outputs.waiting)
+        for name, value in sorted({**self.counters, **self.outputs.counters}.items()):
+            yield Sample(f"worker_{name}_total", "Counts of the worker", value, type="counter")
+        for owned in self._at_work():
+            yield from partition_samples(owned.host, owned, self._now_ms())
+
+
+def _trace(headers: Headers) -> dict[str, str]:
+    """The trace ids that a record carries, as a field of a log line."""
+    ids = [found for name, value in headers if name == TRACE_HEADER and (found := trace_id(value))]
+    return {"trace": ",".join(ids)} if ids else {}
+
+
+def dead_letter_record(topics: Topics, letter: DeadLetter) -> Outgoing:
+    """A dead letter as a record of its topic."""
+    headers = (("code", letter.code.encode()), ("source", letter.source.encode()))
+    return Outgoing(topics.dead_letters, msgspec.json.encode(letter), headers=headers)

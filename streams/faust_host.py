@@ -1,0 +1,283 @@
+"""The processor on Kafka, hosted by Faust: consumer group, agents, lifecycle and web pages are Faust's.
+
+What must not be lost does not rest on it (see streams/cluster_host.py): agents acknowledge by hand, no exception leaves
+an agent's body (Faust would acknowledge the record and go on), and no Faust table holds state.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import ssl
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import faust
+from aiokafka.errors import IllegalStateError
+from faust.types import TP, EventT
+from faust.web import Request, Response, View
+
+from haulwatch.metrics import Sample, render
+from haulwatch.topics import TRACE_HEADER, Topics
+from streams.cluster_host import CityOf, ClusterHost, dead_letter_record
+from streams.inlets import Inlet, Packed
+from streams.kafka_outputs import Headers, Outgoing
+
+LINGER_S = 0.05
+INLET_EVENTS = 5_000
+"""Events of one inlet that may wait for the log; then its agent waits."""
+RECORD_EVENTS = 500
+BUFFERED_RECORDS = 256
+"""Records that Faust reads ahead for an agent. Small: they are of a hundred events each, and may be of 12 MB."""
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class KafkaAccess:
+    """How to reach Kafka: for Faust, and (`connection`) for the clients beside it."""
+
+    brokers: list[str]
+    security: str = "PLAINTEXT"
+    mechanism: str | None = None
+    username: str | None = None
+    password: str | None = None
+    tls: ssl.SSLContext | None = None
+
+    @property
+    def connection(self) -> dict[str, Any]:
+        """Keyword arguments of an aiokafka client."""
+        return {
+            "bootstrap_servers": self.brokers,
+            "security_protocol": self.security,
+            "ssl_context": self.tls,
+            "sasl_mechanism": self.mechanism or "PLAIN",
+            "sasl_plain_username": self.username,
+            "sasl_plain_password": self.password,
+        }
+
+    @property
+    def credentials(self) -> faust.auth.Credentials | None:
+        """The same for Faust."""
+        if self.security.startswith("SASL"):
+            return faust.SASLCredentials(
+                username=self.username, password=self.password, mechanism=self.mechanism, ssl_context=self.tls
+            )
+        return faust.SSLCredentials(context=self.tls) if self.security == "SSL" else None
+
+
+class WorkerApp(faust.App):
+    """A Faust app that has something to finish while its consumer still runs."""
+
+    before_stop: Callable[[], Awaitable[None]]
+
+    async def on_stop(self) -> None:
+        """Called by Faust when the app stops."""
+        await self.before_stop()
+        await super().on_stop()
+
+
+class FaustHost:
+    """A worker: `run` blocks until it is told to stop (SIGTERM, SIGINT)."""
+
+    def __init__(
+        self,
+        access: KafkaAccess,
+        topics: Topics,
+        partitions: int,
+        city_of: CityOf,
+        *,
+        web_host: str,
+        web_port: int,
+        on_stop: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._topics = topics
+        self._inlets: dict[str, Inlet[EventT[Any]]] = {
+            topic: Inlet(topic, kind, partitions) for topic, kind in topics.inlets.items()
+        }
+        self._flushed = asyncio.Event()
+        self._on_stop = on_stop
+        self.counters: Counter[str] = Counter()
+        self.failure: BaseException | None = None
+        self.app = self._new_app(access, web_host, web_port)
+        self.cluster = ClusterHost(access.connection, topics, partitions, city_of, seek=self._seek)
+        self.cluster.failed = self._failed  # type: ignore[method-assign]
+        self._wire()
+
+    def _new_app(self, access: KafkaAccess, web_host: str, web_port: int) -> faust.App:
+        app = WorkerApp(
+            f"{self._topics.prefix}-worker",
+            broker=[f"aiokafka://{broker}" for broker in access.brokers],
+            broker_credentials=access.credentials,
+            broker_session_timeout=10.0,
+            broker_heartbeat_interval=3.0,
+            broker_request_timeout=40.0,
+            broker_commit_interval=1.0,
+            consumer_auto_offset_reset="earliest",
+            consumer_max_fetch_size=4 << 20,
+            stream_buffer_maxsize=BUFFERED_RECORDS,
+            stream_wait_empty=False,
+            store="memory://",
+            topic_allow_declare=False,
+            topic_disable_leader=True,
+            autodiscover=False,
+            web_host=web_host,
+            web_bind=web_host,
+            web_port=web_port,
+            worker_redirect_stdouts=False,
+            logging_config={"version": 1, "disable_existing_loggers": False, "incremental": True},
+        )
+        app.before_stop = self._stop
+        return app
+
+    # -- wiring -----------------------------------------------------------------------------------------------------
+
+    def _wire(self) -> None:
+        app = self.app
+        observations = self._raw_topic(self._topics.observations)
+        app.agent(observations, name="observations", concurrency=1)(self._observe)
+        for name, inlet in self._inlets.items():
+            app.agent(self._raw_topic(name), name=name, concurrency=1)(self._agent_of(inlet))
+        app.task(self._start)
+        app.on_partitions_assigned.connect(self._assigned, weak=False)
+        app.page("/metrics")(self._metrics)
+        app.page("/healthz")(self._healthy)
+        app.page("/readyz")(self._is_ready)
+
+    def _raw_topic(self, name: str) -> Any:
+        return self.app.topic(
+            name, key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw", allow_empty=True
+        )
+
+    # -- agents -----------------------------------------------------------------------------------------------------
+
+    async def _observe(self, stream: Any) -> None:
+        async for event in stream.noack().events():
+            message = event.message
+            try:
+                await self.cluster.take(
+                    message.partition, message.value, _timestamp_ms(message), message.offset, _headers(message), event
+                )
+            except Exception as error:
+                log.exception("a record of the log could not be taken")
+                self._failed(error)
+                await asyncio.Event().wait()  # not a record further; the process ends
+
+    def _agent_of(self, inlet: Inlet[EventT[Any]]) -> Callable[[Any], Any]:
+        async def take_in(stream: Any) -> None:
+            async for event in stream.noack().events():
+                message = event.message
+                try:
+                    inlet.take(message.value, _timestamp_ms(message), message.partition, message.offset, event)
+                    while inlet.waiting >= INLET_EVENTS:
+                        self._flushed.clear()
+                        await self._flushed.wait()
+                except Exception as error:
+                    log.exception("a record of an inlet could not be taken")
+                    self._failed(error)
+                    await asyncio.Event().wait()
+
+        return take_in
+
+    async def _flush_forever(self) -> None:
+        while True:
+            await asyncio.sleep(LINGER_S)
+            for name, inlet in self._inlets.items():
+                if inlet.waiting:
+                    await self._flush(name, inlet.swap())
+                    self._flushed.set()
+
+    async def _flush(self, name: str, pack: Packed[EventT[Any]]) -> None:
+        """Writes a pack, and acknowledges its records once the broker has all of it."""
+        send = self.cluster.outputs.send
+        written = [
+            await send(Outgoing(self._topics.observations, value, partition=number))
+            for number, value in pack.records(RECORD_EVENTS)
+        ]
+        written += [await send(dead_letter_record(self._topics, letter)) for letter in pack.dead]
+        await asyncio.gather(*written)
+        for event in pack.tokens:
+            event.ack()
+        self.counters[f"inlet_events|{name}"] += sum(len(events) for events in pack.events.values())
+        for letter in pack.dead:
+            self.counters[f"inlet_dead|{letter.code}"] += 1
+
+    # -- life -------------------------------------------------------------------------------------------------------
+
+    def run(self) -> None:
+        """Runs until SIGTERM or SIGINT. Raises what made it fail."""
+        worker = faust.Worker(self.app, loglevel=logging.WARNING, quiet=True)
+        try:
+            worker.execute_from_commandline()
+        except SystemExit as ended:
+            if ended.code not in (None, 0) and self.failure is None:
+                raise
+        if self.failure is not None:
+            raise self.failure
+
+    async def _start(self) -> None:
+        await self.cluster.start()
+        await self._flush_forever()
+
+    async def _assigned(self, *_: Any, **__: Any) -> None:
+        mine = {tp.partition for tp in self.app.consumer.assignment() if tp.topic == self._topics.observations}
+        self.cluster.assign(mine)
+
+    async def _stop(self) -> None:
+        if self.failure is None:
+            await self.cluster.stop()
+            await self.app.consumer.commit()
+        self._on_stop()
+
+    async def _seek(self, number: int, offset: int) -> None:
+        try:
+            await self.app.consumer.seek(TP(self._topics.observations, number), offset)
+        except IllegalStateError:
+            log.info("a partition was given up before it was read", extra={"fields": {"partition": number}})
+
+    def _failed(self, error: BaseException | None) -> None:
+        if self.failure is None:
+            self.failure = error
+            log.critical("the worker stops", exc_info=error)
+            asyncio.get_running_loop().create_task(self.app.crash(error or RuntimeError("unknown")))
+
+    # -- web --------------------------------------------------------------------------------------------------------
+
+    async def _metrics(self, view: View, _request: Request) -> Response:
+        return view.text(render(self.samples()), content_type="text/plain")
+
+    async def _healthy(self, view: View, _request: Request) -> Response:
+        return view.json({"status": "ok"})
+
+    async def _is_ready(self, view: View, _request: Request) -> Response:
+        """Ready when it takes part in the group and every partition it was given is restored."""
+        waiting = self.cluster.unready
+        if self.app.rebalancing or self.cluster.counters["rebalances"] == 0 or waiting:
+            return view.json({"status": "waiting", "partitions": waiting}, status=503)
+        return view.json({"status": "ok", "partitions": self.cluster.owned})
+
+    def samples(self) -> Iterator[Sample]:
+        """Figures for /metrics."""
+        yield from self.cluster.samples()
+        for key, value in sorted(self.counters.items()):
+            name, _, label = key.partition("|")
+            if name == "inlet_events":
+                yield Sample("inlet_events_total", "Events taken from an inlet", value, (("topic", label),), "counter")
+            else:
+                labels = (("code", label), ("partition", "inlet"))
+                yield Sample("dead_letters_total", "Bad records by code", value, labels, "counter")
+
+
+def _timestamp_ms(message: Any) -> int:
+    """The broker's time of a record (Faust gives seconds)."""
+    timestamp_ms: int = round(message.timestamp * 1000)
+    return timestamp_ms
+
+
+def _headers(message: Any) -> Headers:
+    """The trace headers of a record."""
+    headers = message.headers
+    pairs = headers.items() if isinstance(headers, dict) else headers or ()
+    return tuple((name, value) for name, value in pairs if name == TRACE_HEADER)
