@@ -10,6 +10,7 @@ import re
 import secrets
 import sys
 from collections.abc import Mapping
+from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any, Literal
 
@@ -17,6 +18,9 @@ import msgspec
 
 _TRACEPARENT = re.compile(r"00-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}")
 _NO_TRACE = "0" * 32
+
+TRACEPARENT: ContextVar[str | None] = ContextVar("traceparent", default=None)
+"""The `traceparent` of what this thread or task works on, where there is one."""
 
 
 def setup(form: Literal["json", "text"], process: str, level: int = logging.INFO) -> None:

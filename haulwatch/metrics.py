@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import Literal
 
 TEXT_FORMAT = "text/plain; version=0.0.4; charset=utf-8"
@@ -47,6 +49,35 @@ class Counters:
         with self._lock:
             values = sorted(self._values.items())
         return [Sample(name, self._help[name], value, labels, "counter") for (name, labels), value in values]
+
+
+class Histogram:
+    """How often a figure was at most each of the bounds; observed by any thread."""
+
+    def __init__(self, name: str, help_text: str, bounds: Sequence[float]) -> None:
+        self._name, self._help, self._bounds = name, help_text, tuple(bounds)
+        self._counts = [0] * (len(self._bounds) + 1)
+        self._sum = 0.0
+        self._lock = threading.Lock()
+
+    def observe(self, value: float) -> None:
+        """Counts one value."""
+        place = bisect_left(self._bounds, value)
+        with self._lock:
+            self._counts[place] += 1
+            self._sum += value
+
+    def samples(self) -> list[Sample]:
+        """The buckets (cumulative), sum and count."""
+        with self._lock:
+            counts, total = list(self._counts), self._sum
+        cumulative = list(accumulate(counts))
+        bounds = (*(f"{bound:g}" for bound in self._bounds), "+Inf")
+        buckets = [self._sample(n, "_bucket", (("le", bound),)) for n, bound in zip(cumulative, bounds, strict=True)]
+        return [*buckets, self._sample(total, "_sum"), self._sample(cumulative[-1], "_count")]
+
+    def _sample(self, value: float, suffix: str, labels: Labels = ()) -> Sample:
+        return Sample(self._name, self._help, value, labels, "histogram", suffix)
 
 
 def render(samples: Iterable[Sample]) -> str:
