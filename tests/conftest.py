@@ -5,16 +5,23 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 from kafka.admin import KafkaAdminClient
 
+from haulwatch.dispatch.database import sqlite_url
 from haulwatch.settings import ClusterSettings
 from tests.kafka.broker import Broker, given_kafka, new_broker
+from tests.postgresql.server import Postgres, fresh_database, given_postgresql
 from tests.servers import NoServerError, unavailable
 
-
-NEEDS = {"kafka": pytest.mark.kafka, "own_broker": pytest.mark.kafka}
+NEEDS = {
+    "kafka": pytest.mark.kafka,
+    "own_broker": pytest.mark.kafka,
+    "postgres_url": pytest.mark.postgresql,
+    "own_postgres": pytest.mark.postgresql,
+}
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
@@ -70,3 +77,51 @@ def _running_broker() -> Iterator[Broker]:
         yield broker
     finally:
         broker.remove()
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    """The URL of a PostgreSQL that all tests share, where they may create databases: HAULWATCH_TEST_POSTGRESQL, else
+    one by the server's programs. Where there is none the test is skipped with the reasons; under CI=true it fails."""
+    given = given_postgresql()
+    if given is not None:
+        yield given
+        return
+    with _running_postgres() as server:
+        yield server.url().render_as_string(hide_password=False)
+
+
+@pytest.fixture
+def postgres_database(postgres_url: str) -> Iterator[str]:
+    """The URL of a fresh, empty PostgreSQL database."""
+    with fresh_database(postgres_url) as url:
+        yield url
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of a fresh, empty database: the test runs once with SQLite (in `tmp_path`) and once with PostgreSQL."""
+    if request.param == "sqlite":
+        return sqlite_url(tmp_path)
+    url: str = request.getfixturevalue("postgres_database")
+    return url
+
+
+@pytest.fixture
+def own_postgres() -> Iterator[Postgres]:
+    """A PostgreSQL server of this test alone, ready; the test may stop, kill and start it."""
+    with _running_postgres() as server:
+        yield server
+
+
+@contextmanager
+def _running_postgres() -> Iterator[Postgres]:
+    try:
+        server = Postgres()
+    except NoServerError as error:
+        unavailable("PostgreSQL", ["HAULWATCH_TEST_POSTGRESQL is not set", str(error)])
+    try:
+        server.start()
+        yield server
+    finally:
+        server.remove()
