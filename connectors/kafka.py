@@ -7,7 +7,6 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
 
 from connectors.kafka_producer import PackingProducer
 from haulwatch import logs

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import sqlite3
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator
@@ -114,19 +113,7 @@ class Embedded:
 
     def serve(self) -> None:
         """Runs the web server until it is told to stop. Raises WorldError when the address is taken."""
-        # The server ends in good order on these signals, then sends them on; by then they have had their effect.
-        # One that comes before the server listens for them must not be lost.
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: setattr(self.server, "should_exit", True))
-        try:
-            self.server.run()
-        except SystemExit as error:
-            raise WorldError(
-                Text(
-                    f"无法监听 {self.server.config.host}:{self.server.config.port}",
-                    f"cannot listen on {self.server.config.host}:{self.server.config.port}",
-                )
-            ) from error
+        self.server.serve_until_told()
         failure = self.host.failure or self.forwarder.failure
         if failure is not None:
             raise WorldError(Text(f"系统已停止：{failure}", f"the system has stopped: {failure}")) from failure

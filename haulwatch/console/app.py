@@ -3,31 +3,27 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from fastapi import APIRouter, FastAPI, Response
+from fastapi import FastAPI
 from starlette.middleware.gzip import GZipMiddleware
 
 from haulwatch import __version__, metrics
-from haulwatch.console import metering, pages, problems, schemas
-from haulwatch.console.answers import JsonAnswer
+from haulwatch.console import metering, operations, pages, problems, schemas
 from haulwatch.console.api import city as city_api
 from haulwatch.console.api import events as events_api
 from haulwatch.console.api import orders as orders_api
 from haulwatch.console.api import stream as stream_api
 from haulwatch.console.live import LiveHub, LiveSettings, running
 from haulwatch.console.metering import Durations
+from haulwatch.console.operations import Check
 from haulwatch.console.ports import CityView, EventIntake, TruckFeed
-from haulwatch.console.schemas import Health, answers
 from haulwatch.console.security import Guard
 from haulwatch.domain.errors import WorldError
 from haulwatch.domain.orders import ROLES, OrderDesk, Role
 from haulwatch.domain.text import Text
 from haulwatch.metrics import Counters, Sample
-
-Check = Callable[[], None]
-"""Raises `WorldError` while something is not ready."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +81,8 @@ def create_app(
     app.include_router(city_api.router(city, feed))
     app.include_router(stream_api.router(hub))
     all_sources = (counters.samples, durations.samples, hub.samples, lambda: order_samples(desk), *sources)
-    app.include_router(operations({"orders": lambda: desk_answers(desk), **(checks or {})}, hub, all_sources))
+    all_checks = {"orders": lambda: desk_answers(desk), **(checks or {}), "live": lambda: live_works(hub)}
+    app.include_router(operations.router(all_checks, all_sources))
     app.include_router(pages.router())
     app.mount("/static", pages.ConsoleFiles(directory=pages.STATIC), name="static")
     app.add_middleware(GZipMiddleware, minimum_size=1024, compresslevel=5)
@@ -94,34 +91,10 @@ def create_app(
     return app
 
 
-def operations(checks: Mapping[str, Check], hub: LiveHub, sources: Sequence[metrics.Source]) -> APIRouter:
-    """Addresses for those who run the system."""
-    api = APIRouter(tags=["operations"])
-
-    @api.get("/healthz", responses=answers(Health), response_class=Response)
-    def alive() -> Response:
-        """The process answers."""
-        return JsonAnswer(Health("ok"))
-
-    @api.get("/readyz", responses=answers(Health), response_class=Response)
-    def ready() -> Response:
-        """Whether everything that the console needs answers; 503 with what does not."""
-        found: dict[str, Text] = {}
-        for name, check in checks.items():
-            try:
-                check()
-            except WorldError as error:
-                found[name] = error.text
-        if hub.failed:
-            found["live"] = Text("实时推送已停止", "the live stream has stopped")
-        return JsonAnswer(Health("waiting", found), 503) if found else JsonAnswer(Health("ok"))
-
-    @api.get("/metrics", response_class=Response)
-    def figures() -> Response:
-        """Figures in the Prometheus text format."""
-        return Response(metrics.render(s for source in sources for s in source()), media_type=metrics.TEXT_FORMAT)
-
-    return api
+def live_works(hub: LiveHub) -> None:
+    """Raises WorldError when the live stream has stopped."""
+    if hub.failed:
+        raise WorldError(Text("实时推送已停止", "the live stream has stopped"))
 
 
 def desk_answers(desk: OrderDesk) -> None:

@@ -1,28 +1,52 @@
-"""The console's own HTTP server: uvicorn, ending the live streams first so that it can stop at once."""
+"""The processes' own HTTP server: uvicorn, ended in good order by signals, its failures one sentence."""
 
 from __future__ import annotations
 
+import signal
 import socket
+from collections.abc import Callable
 
 import uvicorn
 from fastapi import FastAPI
+
+from haulwatch.domain.errors import WorldError
+from haulwatch.domain.text import Text
 
 GRACE_S = 5
 
 
 class ConsoleServer(uvicorn.Server):
-    """A server whose shutdown does not wait for browsers that listen for ever."""
+    """A server that first says that it ends: to browsers that listen for ever, to requests that wait for others."""
+
+    def __init__(self, config: uvicorn.Config, ending: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._ending = ending
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Ends the live streams, then stops."""
-        app = self.config.app
-        if isinstance(app, FastAPI):
-            app.state.hub.close()
+        """Says so, then stops; what is still going on has `GRACE_S`."""
+        self._ending()
         await super().shutdown(sockets)
+
+    def serve_until_told(self) -> None:
+        """Serves until SIGTERM, SIGINT or `should_exit`. Raises WorldError when the address is taken."""
+        # The server ends in good order on these signals, then sends them on; by then they have had their effect.
+        # One that comes before the server listens for them must not be lost.
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: setattr(self, "should_exit", True))
+        try:
+            self.run()
+        except SystemExit as error:
+            address = f"{self.config.host}:{self.config.port}"
+            raise WorldError(Text(f"无法监听 {address}", f"cannot listen on {address}")) from error
 
 
 def console_server(app: FastAPI, host: str = "127.0.0.1", port: int = 8080) -> ConsoleServer:
-    """A server for `app`, not yet started: `run()` blocks, `serve()` is a coroutine; loopback unless told otherwise."""
+    """A server for the console, not yet started: `run()` blocks, `serve()` is a coroutine."""
+    return http_server(app, host, port, app.state.hub.close)
+
+
+def http_server(app: FastAPI, host: str, port: int, ending: Callable[[], None]) -> ConsoleServer:
+    """A server for any of our apps, not yet started; `ending` is called when it begins to stop."""
     config = uvicorn.Config(
         app,
         host=host,
@@ -32,4 +56,4 @@ def console_server(app: FastAPI, host: str = "127.0.0.1", port: int = 8080) -> C
         server_header=False,
         timeout_graceful_shutdown=GRACE_S,
     )
-    return ConsoleServer(config)
+    return ConsoleServer(config, ending)

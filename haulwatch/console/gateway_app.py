@@ -1,0 +1,58 @@
+"""The gateway as an ASGI app: events come in, nothing else."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+
+import anyio.to_thread
+from fastapi import FastAPI
+
+from haulwatch import __version__, metrics
+from haulwatch.console import metering, operations, problems, schemas
+from haulwatch.console.api import events as events_api
+from haulwatch.console.metering import Durations
+from haulwatch.console.operations import Check
+from haulwatch.console.ports import EventIntake
+from haulwatch.console.security import Guard
+from haulwatch.console.tracing import Tracing
+from haulwatch.metrics import Counters
+
+MAX_BODY_BYTES = 8 * 1024 * 1024
+THREADS = 200
+"""A request waits in a thread until its events are durable, so there are as many at once as there are threads."""
+
+
+def create_gateway(
+    intake: EventIntake,
+    *,
+    allowed_hosts: Collection[str],
+    max_body_bytes: int = MAX_BODY_BYTES,
+    checks: Mapping[str, Check] | None = None,
+    sources: Sequence[metrics.Source] = (),
+) -> FastAPI:
+    """`POST /api/v1/events` into `intake`, and addresses for who runs it. `allowed_hosts` as in the console."""
+    counters, durations = Counters(), Durations()
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        anyio.to_thread.current_default_thread_limiter().total_tokens = THREADS
+        yield
+
+    app = FastAPI(
+        title="haulwatch gateway",
+        version=__version__,
+        summary="事件入口 · the way in for events",
+        openapi_url="/api/v1/openapi.json",
+        docs_url=None,  # FastAPI's documentation pages load scripts from other hosts
+        redoc_url=None,
+        lifespan=lifespan,
+    )
+    problems.install(app)
+    schemas.install(app)
+    app.include_router(events_api.router(intake, counters, max_body_bytes))
+    app.include_router(operations.router(checks or {}, (counters.samples, durations.samples, *sources)))
+    app.add_middleware(Guard, allowed_hosts=allowed_hosts)
+    app.add_middleware(Tracing)
+    app.add_middleware(metering.RequestMeter, durations=durations)
+    return app

@@ -1,0 +1,44 @@
+"""Addresses for those who run a process: is it alive, is it ready, what does it count."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from fastapi import APIRouter, Response
+
+from haulwatch import metrics
+from haulwatch.console.answers import JsonAnswer
+from haulwatch.console.schemas import Health, answers
+from haulwatch.domain.errors import WorldError
+from haulwatch.domain.text import Text
+
+Check = Callable[[], None]
+"""Raises `WorldError` while something is not ready."""
+
+
+def router(checks: Mapping[str, Check], sources: Sequence[metrics.Source]) -> APIRouter:
+    """/healthz, /readyz over `checks`, /metrics over `sources`."""
+    api = APIRouter(tags=["operations"])
+
+    @api.get("/healthz", responses=answers(Health), response_class=Response)
+    async def alive() -> Response:
+        """The process answers."""
+        return JsonAnswer(Health("ok"))
+
+    @api.get("/readyz", responses=answers(Health), response_class=Response)
+    def ready() -> Response:
+        """Whether everything that this process needs answers; 503 with what does not."""
+        found: dict[str, Text] = {}
+        for name, check in checks.items():
+            try:
+                check()
+            except WorldError as error:
+                found[name] = error.text
+        return JsonAnswer(Health("waiting", found), 503) if found else JsonAnswer(Health("ok"))
+
+    @api.get("/metrics", response_class=Response)
+    def figures() -> Response:
+        """Figures in the Prometheus text format."""
+        return Response(metrics.render(s for source in sources for s in source()), media_type=metrics.TEXT_FORMAT)
+
+    return api
