@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
+from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
+from kafka.consumer.fetcher import ConsumerRecord
 from kafka.errors import (
     KafkaError,
+    KafkaTimeoutError,
     SaslAuthenticationFailedError,
     TopicAuthorizationFailedError,
     UnknownTopicOrPartitionError,
@@ -25,6 +28,9 @@ CONNECT_MS = 8_000
 """How long a client looks for the first broker that answers."""
 REQUEST_MS = 10_000
 """How long one request of a command may take."""
+POLL_MS = 500
+STALLED_S = 20.0
+"""How long reading waits for a broker that has gone quiet."""
 
 # A process that has set up its logs sees the client's messages; a command's one sentence must stay one.
 logging.getLogger("kafka").addHandler(logging.NullHandler())
@@ -147,3 +153,24 @@ def open_reader(settings: ClusterSettings, **more: Any) -> KafkaConsumer:
         "max_partition_fetch_bytes": MAX_LETTER_BYTES + MIB,
     }
     return connected(settings, KafkaConsumer, **options | more)
+
+
+def records_until(consumer: KafkaConsumer, ends: Mapping[TopicPartition, int]) -> Iterator[ConsumerRecord]:
+    """The records of assigned partitions from where the consumer is, up to these offsets (exclusive).
+
+    A partition's records come in order; partitions take turns. Raises KafkaTimeoutError when nothing comes any more.
+    """
+    open_ends = {partition for partition, end in ends.items() if consumer.position(partition) < end}
+    heard_at = time.monotonic()
+    while open_ends:
+        for partition, records in consumer.poll(POLL_MS).items():
+            heard_at = time.monotonic()
+            yield from (record for record in records if record.offset < ends[partition])
+        # Not by the last record's offset: what ends a topic may be no record but a transaction's mark.
+        for partition in [partition for partition in open_ends if consumer.position(partition) >= ends[partition]]:
+            open_ends.remove(partition)
+            consumer.pause(partition)
+            consumer.seek(partition, ends[partition])  # what came with it from behind the end is read another time
+        if time.monotonic() - heard_at > STALLED_S:
+            raise KafkaTimeoutError("no more records")
+    consumer.resume(*ends)

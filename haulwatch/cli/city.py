@@ -1,4 +1,4 @@
-"""`haulwatch city check|show`: is a city folder right, and what is in it."""
+"""`haulwatch city check|show|deploy`: is a city folder right, what is in it, and putting it in force in a cluster."""
 
 from __future__ import annotations
 
@@ -10,22 +10,26 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from haulwatch.city import build_city, check_city, city_files
-from haulwatch.domain.text import Lang
+from haulwatch.city import build_city, check_city, city_files, pack_city
+from haulwatch.cli.cluster import add_kafka_options, settings_of
+from haulwatch.domain.text import Lang, Text
 
 if TYPE_CHECKING:
     from haulwatch.city import City
 
 
 def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Adds the verb `city` with its two actions."""
+    """Adds the verb `city` with its actions."""
     parser = subparsers.add_parser("city", help="城市文件夹 · city folders")
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     check = actions.add_parser("check", help="检查全部文件，一次列出所有错误 · find every error of every file")
     check.set_defaults(run=run_check)
     show = actions.add_parser("show", help="显示内容、数量和哈希 · contents, counts and hash")
     show.set_defaults(run=run_show)
-    for action in (check, show):
+    deploy = actions.add_parser("deploy", help="在集群中启用 · put it in force in a cluster")
+    deploy.set_defaults(run=run_deploy)
+    add_kafka_options(deploy)
+    for action in (check, show, deploy):
         action.add_argument("folder", type=Path, metavar="DIR", help="城市文件夹 · city folder")
         action.add_argument("--json", action="store_true", help="输出 JSON · print JSON")
         action.add_argument("--lang", choices=("zh", "en"), default="zh", help="语言 · language (zh)")
@@ -64,6 +68,27 @@ def run_show(options: argparse.Namespace) -> int:
         print(f"  {count:>7,}  {name}")
     for name in ("zones", "rules"):
         print(f"  {name}: " + ", ".join(f"{kind} {count}" for kind, count in described[name].items()))
+    return 0
+
+
+def run_deploy(options: argparse.Namespace) -> int:
+    """Checks the folder, stores the city and activates it in every partition; what is in force already stays."""
+    # Not above: who checks a folder need not wait for the libraries of a cluster.
+    from connectors.kafka_cities import publish_city
+    from haulwatch.bootstrap import load_city
+
+    lang: Lang = options.lang
+    settings = settings_of(options)
+    city, files = load_city(options.folder)
+    done = publish_city(settings, city.city_hash, pack_city(files))
+    if options.json:
+        print(_json({"city_id": city.city_id, "city_hash": city.city_hash, **msgspec.to_builtins(done)}))
+        return 0
+    print(f"{city.name.lang(lang)} ({city.city_id})  {city.city_hash}")
+    if done.changed:
+        print(Text(f"已在 {done.partitions} 个分区启用", f"in force in {done.partitions} partitions").lang(lang))
+    else:
+        print(Text("本来就在启用，未作更改", "was in force already; nothing changed").lang(lang))
     return 0
 
 
