@@ -22,6 +22,7 @@ from haulwatch.dispatch.database import open_engine, reading, writing
 from haulwatch.dispatch.intake import Intake, urgency_by_severity
 from haulwatch.dispatch.ledger import Recorder
 from haulwatch.dispatch.lifecycle import TRANSITIONS, commands_in
+from haulwatch.dispatch.outbox import OutboxReader
 from haulwatch.dispatch.records import (
     ORDER_BY_ID,
     audit_entry_of,
@@ -101,6 +102,10 @@ class OrderStore:
     def close(self) -> None:
         """Gives up the connections."""
         self._engine.dispose()
+
+    def keep_days_of(self, timezone: str) -> None:
+        """From now on order numbers begin anew each local day of this time zone (IANA name)."""
+        self._timezone = ZoneInfo(timezone)
 
     # Findings
 
@@ -245,6 +250,10 @@ class OrderStore:
             )
             for row in rows
         ]
+
+    def outbox_reader(self, name: str) -> OutboxReader:
+        """The reader `name` of the changes, which keeps its place in this database."""
+        return OutboxReader(self._engine, name, self._clock_ms, self.changes_since)
 
     def verify(self, checkpoint: Checkpoint | None = None) -> AuditReport:
         """Whether the audit is whole, with the first broken entry by name; `checkpoint` is a head kept elsewhere."""

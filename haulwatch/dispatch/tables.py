@@ -7,6 +7,7 @@ so that what was hashed is what is stored.
 from __future__ import annotations
 
 from sqlalchemy import (
+    BigInteger,
     Boolean,
     CheckConstraint,
     Column,
@@ -31,13 +32,16 @@ metadata = MetaData(
     }
 )
 
+COUNTER = BigInteger().with_variant(Integer(), "sqlite")
+"""Numbers that only grow; SQLite's integers are large enough as they are, and its primary keys must be called so."""
+
 ledger = Table(
     "ledger",
     metadata,
     Column("id", Integer, CheckConstraint("id = 1", name="single"), primary_key=True, autoincrement=False),
-    Column("audit_seq", Integer, nullable=False),
+    Column("audit_seq", COUNTER, nullable=False),
     Column("audit_hash", String(64), nullable=False),
-    Column("change_id", Integer, nullable=False),
+    Column("change_id", COUNTER, nullable=False),
 )
 """One row: the head of the audit chain and the last change. Writers lock it first, so changes commit in order."""
 
@@ -61,8 +65,8 @@ orders = Table(
     "orders",
     metadata,
     Column("order_id", String(32), primary_key=True),
-    Column("opened_change_id", Integer, nullable=False, unique=True),
-    Column("change_id", Integer, nullable=False),
+    Column("opened_change_id", COUNTER, nullable=False, unique=True),
+    Column("change_id", COUNTER, nullable=False),
     Column("version", Integer, CheckConstraint("version >= 1", name="version"), nullable=False),
     Column("stage", String(16), nullable=False),
     Column("collecting", Boolean, nullable=False),
@@ -140,7 +144,7 @@ occurrences = Table(
 audit = Table(
     "audit",
     metadata,
-    Column("seq", Integer, primary_key=True, autoincrement=False),
+    Column("seq", COUNTER, primary_key=True, autoincrement=False),
     Column("at", String(24), nullable=False),
     Column("actor", String(128), nullable=False),
     Column("action", String(32), nullable=False),
@@ -153,13 +157,23 @@ audit = Table(
 outbox = Table(
     "outbox",
     metadata,
-    Column("change_id", Integer, primary_key=True, autoincrement=False),
+    Column("change_id", COUNTER, primary_key=True, autoincrement=False),
     Column("kind", String(32), nullable=False),
     Column("order_id", String(32), nullable=False),
     Column("at", String(24), nullable=False),
     Column("payload", Text, nullable=False),
 )
 """Every change, in the order of the commits; each reader keeps its own place."""
+
+readers = Table(
+    "readers",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("change_id", COUNTER, nullable=False),
+    Column("holder", String(64)),
+    Column("held_until", String(24)),
+)
+"""How far each reader of the outbox has come; `holder` is the process that reads for it, until `held_until`."""
 
 command_keys = Table(
     "command_keys",
