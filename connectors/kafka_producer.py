@@ -14,7 +14,7 @@ import logging
 import threading
 import time
 from collections import OrderedDict, deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from functools import partial
 
@@ -76,6 +76,8 @@ class PackingProducer:
         self._max_events, self._max_bytes = max_events, max_bytes
         self.counters = Counters()
         self._latency = Histogram("gateway_ack_seconds", "Time until the broker acknowledged", LATENCY_BOUNDS_S)
+        self.on_failure: Callable[[BaseException], None] = lambda _error: None
+        self.failure: BaseException | None = None
         self._changed = threading.Condition()
         # From here on, under the condition's lock.
         self._packer = Packer(self._topics.observations, linger_ms / 1000)
@@ -231,7 +233,9 @@ class PackingProducer:
             # A fault of ours: nobody may be left waiting, and nothing may be taken any more.
             with self._changed:
                 self._closing = True
+            self.failure = error
             self._retire(Text(f"发送线程故障：{error}", f"the sending thread failed: {error}"))
+            self.on_failure(error)
             raise
         finally:
             _abandon(self._producer)

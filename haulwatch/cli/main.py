@@ -16,7 +16,7 @@ from haulwatch import __version__
 from haulwatch.domain.errors import AuthorError, DeviceError, HaulwatchError
 from haulwatch.domain.text import Lang
 
-VERBS = ("demo", "run", "replay", "rules", "zones", "city", "orders", "synth", "topics")
+VERBS = ("demo", "run", "replay", "rules", "zones", "city", "orders", "synth", "gateway", "topics")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
