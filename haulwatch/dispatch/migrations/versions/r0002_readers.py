@@ -14,7 +14,7 @@ def upgrade() -> None:
     op.create_table(
         "readers",
         sa.Column("name", sa.String(64), primary_key=True),
-        sa.Column("change_id", sa.Integer, nullable=False),
+        sa.Column("change_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("holder", sa.String(64)),
         sa.Column("held_until", sa.String(24)),
     )
