@@ -81,11 +81,7 @@ class KafkaIntake:
             self._counters.add("gateway_dead_letters_total", "Bad events kept aside, by code", number, code=code)
         level = logging.INFO if codes else logging.DEBUG
         if log.isEnabledFor(level):
-            fields = {
-                "accepted": result.accepted,
-                "duplicates": result.duplicates,
-                **({"refused": codes} if codes else {}),
-            }
+            fields = {"accepted": result.accepted, "duplicates": result.duplicates, "refused": dict(codes)}
             log.log(level, "events taken", extra={"fields": {"trace": logs.trace_id(trace or ""), **fields}})
 
 

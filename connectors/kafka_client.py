@@ -18,6 +18,7 @@ from kafka.errors import (
     UnknownTopicOrPartitionError,
 )
 
+from connectors import kafka_checksums
 from haulwatch.domain.errors import WorldError
 from haulwatch.domain.text import Text
 from haulwatch.settings import ClusterSettings
@@ -34,6 +35,7 @@ STALLED_S = 20.0
 
 # A process that has set up its logs sees the client's messages; a command's one sentence must stay one.
 logging.getLogger("kafka").addHandler(logging.NullHandler())
+kafka_checksums.install()
 
 
 def client_options(settings: ClusterSettings) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Whether Kafka answers and its topics fit together, looked at from time to time: for who asks if a process is ready."""
+"""Whether Kafka answers and its topics fit together, looked at from time to time for readiness."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ class Gateway:
     parts: contextlib.ExitStack
 
     def serve(self) -> None:
-        """Serves until it is told to stop. Raises WorldError when the address is taken, or events are no longer sent."""
+        """Serves until it is told to stop. Raises WorldError when the address is taken or sending has failed."""
         self.server.serve_until_told()
         failure = self.producer.failure
         if failure is not None:
