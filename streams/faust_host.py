@@ -127,7 +127,6 @@ class FaustHost:
             web_bind=web_host,
             web_port=web_port,
             worker_redirect_stdouts=False,
-            logging_config={"version": 1, "disable_existing_loggers": False, "incremental": True},
         )
         app.before_stop = self._stop
         return app
@@ -142,9 +141,9 @@ class FaustHost:
             app.agent(self._raw_topic(name), name=name, concurrency=1)(self._agent_of(inlet))
         app.task(self._start)
         app.on_partitions_assigned.connect(self._assigned, weak=False)
-        app.page("/metrics")(self._metrics)
-        app.page("/healthz")(self._healthy)
-        app.page("/readyz")(self._is_ready)
+        # Faust makes a method of each, which a bound method is already: hence functions.
+        for path, answer in (("/metrics", self._metrics), ("/healthz", self._healthy), ("/readyz", self._is_ready)):
+            app.page(path)(_page(answer))
 
     def _raw_topic(self, name: str) -> Any:
         return self.app.topic(
@@ -208,7 +207,10 @@ class FaustHost:
 
     def run(self) -> None:
         """Runs until SIGTERM or SIGINT. Raises what made it fail."""
-        worker = faust.Worker(self.app, loglevel=logging.WARNING, quiet=True)
+        for chatty in ("faust", "mode", "aiokafka"):
+            logging.getLogger(chatty).setLevel(logging.WARNING)
+        worker = faust.Worker(self.app, quiet=True, override_logging=False)
+        worker.spinner = None  # it writes to the terminal whoever reads it
         try:
             worker.execute_from_commandline()
         except SystemExit as ended:
@@ -245,13 +247,13 @@ class FaustHost:
 
     # -- web --------------------------------------------------------------------------------------------------------
 
-    async def _metrics(self, view: View, _request: Request) -> Response:
+    async def _metrics(self, view: View) -> Response:
         return view.text(render(self.samples()), content_type="text/plain")
 
-    async def _healthy(self, view: View, _request: Request) -> Response:
+    async def _healthy(self, view: View) -> Response:
         return view.json({"status": "ok"})
 
-    async def _is_ready(self, view: View, _request: Request) -> Response:
+    async def _is_ready(self, view: View) -> Response:
         """Ready when it takes part in the group and every partition it was given is restored."""
         waiting = self.cluster.unready
         if self.app.rebalancing or self.cluster.counters["rebalances"] == 0 or waiting:
@@ -268,6 +270,13 @@ class FaustHost:
             else:
                 labels = (("code", label), ("partition", "inlet"))
                 yield Sample("dead_letters_total", "Bad records by code", value, labels, "counter")
+
+
+def _page(answer: Callable[[View], Awaitable[Response]]) -> Callable[[View, Request], Awaitable[Response]]:
+    async def page(view: View, _request: Request) -> Response:
+        return await answer(view)
+
+    return page
 
 
 def _timestamp_ms(message: Any) -> int:

@@ -16,7 +16,7 @@ from haulwatch.domain.breaches import Breach
 from haulwatch.domain.events import CityActivated, Event, Tick
 from haulwatch.domain.instants import NEVER_MS
 from haulwatch.domain.live import TruckPosition
-from haulwatch.wire import DeadLetter, encode_event, printable
+from haulwatch.wire import DeadLetter, decode_events, encode_event, printable
 from streams.live_trucks import position_of
 from streams.processor import PartitionProcessor
 from streams.records import LogReader
@@ -80,7 +80,7 @@ class PartitionHost:
         """The cities that a record puts in force: to be at hand before it is applied."""
         if value is None or b"city_activated" not in value:
             return []
-        events = self._reader.read(value, 0, 0).events
+        events, _bad = decode_events(value)
         return [event.city_hash for event in events if isinstance(event, CityActivated)]
 
     def apply(self, value: bytes | None, timestamp_ms: int, offset: int) -> Decided:

@@ -16,7 +16,7 @@ from haulwatch import __version__
 from haulwatch.domain.errors import AuthorError, DeviceError, HaulwatchError
 from haulwatch.domain.text import Lang
 
-VERBS = ("demo", "run", "replay", "rules", "zones", "city", "orders", "synth", "gateway", "topics")
+VERBS = ("demo", "run", "replay", "rules", "zones", "city", "orders", "synth", "gateway", "topics", "worker")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -66,7 +66,7 @@ def build_parser(verbs: Sequence[str] = VERBS) -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"haulwatch {__version__}")
     subparsers = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
     for verb in verbs:
-        importlib.import_module(f"haulwatch.cli.{verb}").add(subparsers)
+        importlib.import_module(f"haulwatch.cli.{verb.replace('-', '_')}").add(subparsers)
     return parser
 
 
