@@ -23,6 +23,10 @@ TRACEPARENT: ContextVar[str | None] = ContextVar("traceparent", default=None)
 """The `traceparent` of what this thread or task works on, where there is one."""
 
 
+CHATTY = ("aiokafka", "faust", "kafka", "mode", "aiohttp.access")
+"""Libraries that tell every connection they open; their warnings are worth hearing."""
+
+
 def setup(form: Literal["json", "text"], process: str, level: int = logging.INFO) -> None:
     """Sends every log record of this process to standard error in one form."""
     handler = logging.StreamHandler(sys.stderr)
@@ -30,6 +34,8 @@ def setup(form: Literal["json", "text"], process: str, level: int = logging.INFO
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
+    for name in CHATTY:
+        logging.getLogger(name).setLevel(logging.WARNING)
 
 
 class JsonLines(logging.Formatter):

@@ -21,7 +21,7 @@ from typing import Any, Protocol
 import msgspec
 from aiokafka.errors import KafkaError
 
-from haulwatch.domain.errors import WorldError
+from haulwatch.domain.errors import HaulwatchError, WorldError
 from haulwatch.domain.events import Tick
 from haulwatch.domain.instants import to_datetime
 from haulwatch.domain.text import Text
@@ -63,7 +63,7 @@ class Seek(Protocol):
 
 
 CityOf = Callable[[str], CityRuntime | None]
-"""Blocks until the city of a hash is built; None when Kafka holds no such city. Raises WorldError while it is away."""
+"""Blocks until the city of a hash is built; None when Kafka holds no such city. Raises HaulwatchError while it is not to be had."""
 
 
 @dataclass
@@ -226,9 +226,7 @@ class ClusterHost:
         while (runtime := self._runtimes.get(city_hash)) is None:
             try:
                 found = await asyncio.get_running_loop().run_in_executor(None, self._city_of, city_hash)
-            except WorldError as error:
-                if not error.retryable:
-                    raise
+            except HaulwatchError as error:
                 log.warning("a city cannot be read yet", extra={"fields": {"city": city_hash, "error": str(error)}})
                 await asyncio.sleep(RETRY_S)
                 continue

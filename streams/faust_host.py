@@ -207,8 +207,6 @@ class FaustHost:
 
     def run(self) -> None:
         """Runs until SIGTERM or SIGINT. Raises what made it fail."""
-        for chatty in ("faust", "mode", "aiokafka"):
-            logging.getLogger(chatty).setLevel(logging.WARNING)
         worker = faust.Worker(self.app, quiet=True, override_logging=False)
         worker.spinner = None  # it writes to the terminal whoever reads it
         try:

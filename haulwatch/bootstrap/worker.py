@@ -12,7 +12,6 @@ from haulwatch.settings import ClusterSettings
 from streams.faust_host import FaustHost, KafkaAccess
 from streams.runtime import CityRuntime
 
-CITY_TIMEOUT_S = 30.0
 GC_THRESHOLDS = (50_000, 50, 1_000)
 """The states of a hundred thousand trucks are no garbage, and looking through them all takes a second."""
 
@@ -42,7 +41,7 @@ def worker(settings: ClusterSettings, web_host: str, web_port: int) -> FaustHost
     shelf.start()
 
     def city_of(city_hash: str) -> CityRuntime | None:
-        packed = shelf.city(city_hash, CITY_TIMEOUT_S)
+        packed = shelf.city(city_hash)
         return None if packed is None else CityRuntime(build_city(unpack_city(packed)))
 
     gc.set_threshold(*GC_THRESHOLDS)
