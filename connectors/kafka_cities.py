@@ -232,22 +232,27 @@ class CityShelf:
         return None if packed is None else (city_hash, packed)
 
     def city(self, city_hash: str, timeout_s: float = 0.0) -> bytes | None:
-        """The pack of a city, waiting up to `timeout_s` for it to come; None where it did not. Raises WorldError."""
+        """The pack of a city, waiting up to `timeout_s` for it to come. Raises WorldError while Kafka is away.
+
+        None means that the topic does not hold it, not that this shelf has not seen it: readers of the log drop what
+        names a city that does not exist.
+        """
         with self._news:
             self._news.wait_for(lambda: city_hash in self._register.offsets or self._stopping, timeout_s)
             packed = self._kept.get(city_hash)
             offset = self._register.offsets.get(city_hash)
-        if packed is not None or offset is None:
-            return packed
-        return self._fetched(city_hash, offset)
+        return packed if packed is not None else self._fetched(city_hash, offset)
 
-    def _fetched(self, city_hash: str, offset: int) -> bytes | None:
-        """One that is no longer kept, from its place in the topic; when it was written again meanwhile, from there."""
+    def _fetched(self, city_hash: str, offset: int | None) -> bytes | None:
+        """One that is no longer kept, from its place in the topic or behind it, or from anywhere."""
         partition = TopicPartition(self._topic, 0)
         key = city_hash.encode()
         with reader(self._settings) as consumer:
             consumer.assign([partition])
-            consumer.seek(partition, offset)
+            if offset is None:
+                consumer.seek_to_beginning(partition)
+            else:
+                consumer.seek(partition, offset)
             for record in records_until(consumer, consumer.end_offsets([partition])):
                 if record.key == key and record.value is not None:
                     with self._news:

@@ -16,7 +16,21 @@ from haulwatch import __version__
 from haulwatch.domain.errors import AuthorError, DeviceError, HaulwatchError
 from haulwatch.domain.text import Lang
 
-VERBS = ("demo", "run", "replay", "rules", "zones", "city", "orders", "synth", "gateway", "topics", "worker")
+VERBS = (
+    "demo",
+    "run",
+    "replay",
+    "rules",
+    "zones",
+    "city",
+    "orders",
+    "synth",
+    "gateway",
+    "topics",
+    "dead-letters",
+    "worker",
+    "console",
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
