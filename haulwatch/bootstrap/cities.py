@@ -19,6 +19,8 @@ from haulwatch.domain.orders import Urgency
 from haulwatch.domain.text import Text
 from streams.runtime import CityRuntime
 
+NO_BOUNDS = (73.0, 18.0, 135.0, 54.0)
+"""What a map shows where nothing says where the city is: China."""
 BASEMAP_LAYERS = ("water", "green", "roads", "labels")
 
 
@@ -79,6 +81,6 @@ def city_picture(city: City, files: dict[str, bytes]) -> CityPicture:
 def _bounds(city: City) -> tuple[float, float, float, float]:
     boxes: list[Any] = [zone.geometry.bounds for zone in city.zones]
     if not boxes:
-        return (73.0, 18.0, 135.0, 54.0)  # China
+        return NO_BOUNDS
     west, south, east, north = zip(*boxes, strict=True)
     return (min(west), min(south), max(east), max(north))

@@ -1,0 +1,54 @@
+"""`haulwatch console`: orders and pages, in a cluster."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import signal
+import sys
+
+from haulwatch import logs
+from haulwatch.cli.cluster import add_kafka_options, settings_of
+from haulwatch.cli.run import address
+
+
+def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Names the command's options."""
+    parser = subparsers.add_parser("console", help="集群：工单与页面 / cluster: orders and pages")
+    add_kafka_options(parser)
+    parser.add_argument(
+        "--database", metavar="URL", help="工单库，SQLAlchemy 地址 · order database (HAULWATCH_DATABASE)"
+    )
+    parser.add_argument("--http", default="127.0.0.1:8080", metavar="HOST:PORT", help="网页与接口 / pages and API")
+    parser.add_argument(
+        "--allow-host",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="允许的访问域名 / name under which it is reached",
+    )
+    parser.add_argument("--lang", choices=("zh", "en"), default="zh", help="语言 · language (zh)")
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Runs until told to stop (SIGINT or SIGTERM)."""
+    from haulwatch.bootstrap.console import console  # other verbs do without the web's libraries
+
+    settings = settings_of(options)
+    host, port = address(options.http)
+    logs.setup(settings.log_format, "console")
+    # Of one outage the clients write hundreds of lines; what matters of it we say ourselves.
+    for client in ("kafka", "aiokafka"):
+        logging.getLogger(client).setLevel(logging.CRITICAL)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: sys.exit(0))  # until the server listens for them: nothing is lost by going
+    process = console(settings, host, port, options.allow_host)
+    log = logging.getLogger(__name__)
+    log.info("ready", extra={"fields": {"http": options.http, "city": process.city.name.lang(options.lang)}})
+    try:
+        process.serve()
+    finally:
+        process.stop()
+    log.info("stopped")
+    return 0
