@@ -63,7 +63,7 @@ class Seek(Protocol):
 
 
 CityOf = Callable[[str], CityRuntime | None]
-"""Blocks until the city of a hash is built; None when Kafka holds no such city. Raises HaulwatchError while it is not to be had."""
+"""Blocks until the city of a hash is built; None when Kafka holds no such city. Raises HaulwatchError while it is away."""
 
 
 @dataclass
