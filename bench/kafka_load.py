@@ -16,10 +16,14 @@ from kafka import KafkaProducer
 from kafka.admin import KafkaAdminClient
 from workload import city_files, records
 
+from connectors import kafka_checksums, kafka_cities, kafka_topics
+from haulwatch.city import build_city, pack_city
 from haulwatch.city import city_files as folder_files
-from haulwatch.city import pack_city
+from haulwatch.settings import ClusterSettings
 from haulwatch.wire import partition
+from tests.e2e.children import Child
 from tests.kafka.broker import new_broker
+from tests.servers import free_port
 
 BOOKS = Path(__file__).parents[1] / "rules" / "books"
 PARTITIONS = 12
@@ -36,6 +40,9 @@ def options_of(description: str | None) -> argparse.ArgumentParser:
     return parser
 
 
+kafka_checksums.install()
+
+
 @dataclass
 class Ground:
     """Where a benchmark runs: a Kafka, a topic prefix and a folder of its own."""
@@ -43,6 +50,31 @@ class Ground:
     kafka: str
     prefix: str
     folder: Path
+
+    @property
+    def settings(self) -> ClusterSettings:
+        """Of every process that is measured."""
+        return ClusterSettings(kafka=self.kafka, topic_prefix=self.prefix)
+
+    def prepare(self, city: Path, partitions: int) -> None:
+        """Makes the topics and puts the city of a folder in force."""
+        kafka_topics.create(self.settings, partitions)
+        files = folder_files(city)
+        kafka_cities.publish_city(self.settings, build_city(files).city_hash, pack_city(files))
+
+    def another(self) -> Ground:
+        """The same with topics of its own."""
+        return Ground(self.kafka, f"{self.prefix}-{uuid.uuid4().hex[:4]}", self.folder)
+
+    def process(self, verb: str, database: str = "") -> Child:
+        """A `haulwatch` process, started."""
+        address = f"127.0.0.1:{free_port()}"
+        environment = {"HAULWATCH_KAFKA": self.kafka, "HAULWATCH_TOPIC_PREFIX": self.prefix}
+        environment |= {"HAULWATCH_DATABASE": database} if database else {}
+        log = self.folder / f"{self.prefix}-{verb}.log"
+        child = Child(verb, (verb, "--http", address), f"http://{address}", log, environment)
+        child.start()
+        return child
 
 
 @contextlib.contextmanager

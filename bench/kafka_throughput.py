@@ -1,0 +1,150 @@
+"""Events a second through one worker on a real Kafka, and through a plain Faust app.
+
+Three runs over the same traffic (5,000 trucks x 1,000 zones x 50 rules, the shipped books among them), each over a
+backlog that is in its topic before it starts:
+(a) the log as our gateway writes it, 100 events a record, through `haulwatch worker`;
+(b) foreign records of one event each, through an inlet of `haulwatch worker`, which forwards them into the log;
+(c) foreign records of one event each, through bench/idiomatic_faust.py.
+(a) and (b) are timed over the second half of their backlog, by the worker's own /metrics: the first half warms the zone
+index up. (c) is warmed up before its first event.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterable
+from itertools import islice
+from pathlib import Path
+
+from kafka.admin import KafkaAdminClient, NewTopic
+from kafka_load import Ground, ground, options_of, packed_city, packs, say, single_events, write, write_city
+
+from tests.e2e.api import figures_of
+from tests.e2e.children import Child
+
+TRUCKS = 5_000
+PACKED_EVENTS, INLET_EVENTS, IDIOMATIC_EVENTS, WARM_EVENTS = 600_000, 60_000, 20_000, 150_000
+DEADLINE_S = 300.0
+Events = Iterable[tuple[str, bytes]]
+
+
+def main() -> None:
+    """Runs the benchmark and prints its table."""
+    parser = options_of(__doc__)
+    parser.add_argument("--group-by", action="store_true", help="let the plain Faust app repartition by truck")
+    parser.add_argument("--only", choices=("packed", "inlet", "idiomatic"))
+    options = parser.parse_args()
+    share = 10 if options.quick else 1
+    rates: dict[str, float] = {}
+    with ground(options.kafka) as here:
+        city = write_city(here.folder / "city", TRUCKS)
+        if options.only in (None, "packed"):
+            rates["packed"] = packed(here.another(), city, options.partitions, PACKED_EVENTS // share)
+        if options.only in (None, "inlet"):
+            rates["inlet"] = inlet(here.another(), city, options.partitions, INLET_EVENTS // share)
+        if options.only in (None, "idiomatic"):
+            warm, count = WARM_EVENTS // share, IDIOMATIC_EVENTS // share
+            rates["idiomatic"] = idiomatic(here, city, options.partitions, warm, count, group_by=options.group_by)
+    for name, title in (
+        ("packed", "worker, log of packed records"),
+        ("inlet", "worker, single records through an inlet"),
+        ("idiomatic", "plain Faust app, single records"),
+    ):
+        if name in rates:
+            print(f"{title:40} {rates[name]:>10,.0f} events/s  {1e6 / rates[name]:8.1f} µs/event")
+    for name in ("packed", "inlet"):
+        if name in rates and "idiomatic" in rates:
+            print(f"{name} / idiomatic: {rates[name] / rates['idiomatic']:.1f}")
+
+
+def traffic(events: int) -> Events:
+    """So many events of the benchmark's traffic, `(truck_id, event)`."""
+    return islice(single_events(TRUCKS, -(-events // (TRUCKS // 10))), events)
+
+
+def packed(here: Ground, city: Path, partitions: int, events: int) -> float:
+    """(a)"""
+    here.prepare(city, partitions)
+    say(f"packed: writing {events:,} events")
+    log = here.settings.topics.observations
+    write(here.kafka, log, ((place, None, value) for place, value in packs(traffic(events), partitions)))
+    return drained(here, "packed", events, partitions)
+
+
+def inlet(here: Ground, city: Path, partitions: int, events: int) -> float:
+    """(b)"""
+    here.prepare(city, partitions)
+    say(f"inlet: writing {events:,} records")
+    write(here.kafka, here.settings.topics.gps, ((None, truck_id, value) for truck_id, value in traffic(events)))
+    return drained(here, "inlet", events, partitions)
+
+
+def drained(here: Ground, name: str, events: int, partitions: int) -> float:
+    """Starts a worker; the events/s at which it applies the second half of what is there."""
+    worker = here.process("worker")
+    try:
+        seen = progress(worker, events + partitions)
+    finally:
+        worker.kill()
+    half_at, half = next((at, count) for at, count in seen if count >= events / 2)
+    end_at, end = seen[-1]
+    rate = (end - half) / (end_at - half_at)
+    first_at = next(at for at, count in seen if count > partitions)
+    say(f"{name}: {rate:,.0f} events/s; all of it in {end_at - first_at:.1f} s")
+    return rate
+
+
+def progress(worker: Child, expected: int) -> list[tuple[float, int]]:
+    """`(instant, events applied)` as the worker says, until it has applied what is expected (activations with it)."""
+    seen: list[tuple[float, int]] = []
+    deadline = time.monotonic() + DEADLINE_S
+    while not seen or seen[-1][1] < expected:
+        if time.monotonic() > deadline or worker.returncode is not None:
+            raise SystemExit(f"the worker did not get through: {seen[-1:]}\n{worker.tail()}")
+        time.sleep(0.2)
+        try:
+            figures = figures_of(worker.url)
+        except OSError:
+            continue  # it has not begun to listen
+        applied = sum(value for key, value in figures.items() if key.startswith("haulwatch_events_total"))
+        seen.append((time.monotonic(), int(applied)))
+    return seen
+
+
+def idiomatic(here: Ground, city: Path, partitions: int, warm: int, events: int, *, group_by: bool) -> float:
+    """(c)"""
+    topic = f"{here.prefix}.single"
+    admin = KafkaAdminClient(bootstrap_servers=here.kafka)
+    admin.create_topics([NewTopic(topic, partitions, 1)])
+    admin.close()
+    every = list(traffic(warm + events))
+    (here.folder / "warm").write_bytes(b"\n".join(value for _truck_id, value in every[:warm]))
+    say(f"idiomatic: writing {events:,} records")
+    write(here.kafka, topic, ((None, truck_id, value) for truck_id, value in every[warm:]))
+    command = [
+        *(sys.executable, str(Path(__file__).with_name("idiomatic_faust.py")), "--kafka", here.kafka),
+        *("--topic", topic, "--city", str(packed_city(city, here.folder / "city.bin")), "--events", str(events)),
+        *("--name", f"{here.prefix}.idiomatic", "--data", str(here.folder / "idiomatic")),
+        *("--warm", str(here.folder / "warm"), "--partitions", str(partitions)),
+        *(["--group-by"] if group_by else []),
+    ]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=here.folder) as app:
+        assert app.stdout is not None
+        watchdog = threading.Timer(DEADLINE_S, app.kill)
+        watchdog.start()
+        result = next((json.loads(line) for line in app.stdout if line.startswith(b"{")), None)
+        watchdog.cancel()
+        app.kill()
+    if result is None:
+        raise SystemExit("the plain Faust app ended early")
+    rate: float = result["events"] / result["seconds"]
+    say(f"idiomatic: {rate:,.0f} events/s, {result['breaches']} breaches")
+    return rate
+
+
+if __name__ == "__main__":
+    main()
