@@ -63,7 +63,7 @@ class Seek(Protocol):
 
 
 CityOf = Callable[[str], CityRuntime | None]
-"""Blocks until the city of a hash is built; None when Kafka holds no such city. Raises HaulwatchError while it is away."""
+"""Blocks until the city of a hash is built; None: Kafka has no such city. Raises HaulwatchError when it cannot tell."""
 
 
 @dataclass
@@ -76,6 +76,7 @@ class Owned(Savings):
     claim: SnapshotClaim | None = None
     tokens: deque[tuple[int, Token]] = field(default_factory=deque)
     outstanding: list[asyncio.Future[None]] = field(default_factory=list)
+    saving: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
 class ClusterHost:
@@ -350,8 +351,11 @@ class ClusterHost:
 
     async def _save(self, owned: Owned) -> None:
         """Saves a partition's state, then acknowledges the records in it."""
-        if owned.claim is None and not await self._claim_again(owned):
-            return
+        async with owned.saving:
+            if owned.claim is not None or await self._claim_again(owned):
+                await self._save_claimed(owned)
+
+    async def _save_claimed(self, owned: Owned) -> None:
         assert owned.claim is not None
         began = time.monotonic()
         host, owned.saved_at = owned.host, began

@@ -111,8 +111,8 @@ class FaustHost:
             f"{self._topics.prefix}-worker",
             broker=[f"aiokafka://{broker}" for broker in access.brokers],
             broker_credentials=access.credentials,
-            broker_session_timeout=10.0,
-            broker_heartbeat_interval=3.0,
+            broker_session_timeout=6.0,  # the least that brokers allow: a killed worker's trucks wait this long
+            broker_heartbeat_interval=1.5,
             broker_request_timeout=40.0,
             broker_commit_interval=1.0,
             consumer_auto_offset_reset="earliest",

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import signal
+import sys
 
 from haulwatch import logs
 from haulwatch.cli.cluster import add_kafka_options, settings_of
@@ -19,6 +21,8 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
 
 def run(options: argparse.Namespace) -> int:
     """Runs until told to stop (SIGINT or SIGTERM)."""
+    # Until Faust listens for signals; nothing has begun by then.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     from haulwatch.bootstrap.worker import worker  # Faust takes a second to import; other verbs do without
 
     settings = settings_of(options)
