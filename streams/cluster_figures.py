@@ -14,11 +14,11 @@ from streams.partition_host import PartitionHost
 class Savings:
     """What a partition's last saved state was: up to which offset, when, how large, how long it kept the worker."""
 
-    saved_offset: int = 0
-    saved_at: float = field(default_factory=time.monotonic)
-    saved_events: int = 0
-    saved_bytes: int = 0
-    save_s: float = 0.0
+    offset: int = 0
+    at: float = field(default_factory=time.monotonic)
+    events: int = 0
+    bytes: int = 0
+    seconds: float = 0.0
 
 
 def partition_samples(host: PartitionHost, saved: Savings, now_ms: int) -> Iterator[Sample]:
@@ -29,9 +29,9 @@ def partition_samples(host: PartitionHost, saved: Savings, now_ms: int) -> Itera
     yield Sample("log_position", "Next offset of the log", host.next_offset, place)
     yield Sample("trucks", "Trucks remembered", len(host.processor.trucks()), place)
     yield Sample("reorder_depth", "Events waiting for their turn", host.waiting(), place)
-    yield Sample("checkpoint_age_seconds", "Since the state was last saved", time.monotonic() - saved.saved_at, place)
-    yield Sample("checkpoint_bytes", "Bytes of the last checkpoint", saved.saved_bytes, place)
-    yield Sample("checkpoint_offset", "Offset up to which the state is saved", saved.saved_offset, place)
+    yield Sample("checkpoint_age_seconds", "Since the state was last saved", time.monotonic() - saved.at, place)
+    yield Sample("checkpoint_bytes", "Bytes of the last checkpoint", saved.bytes, place)
+    yield Sample("checkpoint_offset", "Offset up to which the state is saved", saved.offset, place)
     if host.live:
         lag_s = max(0.0, (now_ms - host.processor.clock_ms) / 1000)
         yield Sample("event_time_lag_seconds", "Wall clock less partition clock", lag_s, place)

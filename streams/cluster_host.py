@@ -13,46 +13,33 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Iterator
-from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import msgspec
 from aiokafka.errors import KafkaError
 
-from haulwatch.domain.errors import HaulwatchError, WorldError
+from haulwatch.domain.errors import HaulwatchError
 from haulwatch.domain.events import Tick
 from haulwatch.domain.instants import to_datetime
-from haulwatch.domain.text import Text
 from haulwatch.logs import trace_id
 from haulwatch.metrics import Sample
 from haulwatch.topics import MAX_LETTER_BYTES, TRACE_HEADER, Topics
 from haulwatch.wire import DeadLetter, encode_events, partition
-from streams.cluster_figures import Savings, partition_samples
+from streams.cluster_figures import partition_samples
 from streams.kafka_outputs import Headers, Outgoing, Outputs
-from streams.kafka_snapshots import SnapshotClaim, SnapshotError, first_offset_from
+from streams.kafka_snapshots import SnapshotClaim, first_offset_from
+from streams.owned_partition import OwnedPartition, Token
 from streams.partition_host import Decided, PartitionHost
 from streams.runtime import CityRuntime
-from streams.snapshots import decode_head
 
-CHECKPOINT_S = 10.0
-CHECKPOINT_EVENTS = 50_000
-CHECKPOINT_SHARE = 20
-"""A checkpoint of all partitions takes at most one part in so many of the time between two."""
 RESTORES_AT_ONCE = 2
 RETRY_S = 1.0
 TOLD_PER_S = 1_000
 """Truck states told a second by one worker; maps of very large fleets are told less often."""
 
 log = logging.getLogger(__name__)
-
-
-class Token(Protocol):
-    """Tells the consumer group that a record is done with."""
-
-    def ack(self) -> Any:
-        """Acknowledges it."""
 
 
 class Seek(Protocol):
@@ -64,19 +51,6 @@ class Seek(Protocol):
 
 CityOf = Callable[[str], CityRuntime | None]
 """Blocks until the city of a hash is built; None: Kafka has no such city. Raises HaulwatchError when it cannot tell."""
-
-
-@dataclass
-class Owned(Savings):
-    """One partition that is assigned to this worker."""
-
-    host: PartitionHost = field(kw_only=True)
-    ready: asyncio.Event = field(default_factory=asyncio.Event)
-    gone: bool = False
-    claim: SnapshotClaim | None = None
-    tokens: deque[tuple[int, Token]] = field(default_factory=deque)
-    outstanding: list[asyncio.Future[None]] = field(default_factory=list)
-    saving: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
 class ClusterHost:
@@ -99,7 +73,7 @@ class ClusterHost:
         self._seek = seek
         self._now_ms = now_ms
         self._runtimes: dict[str, CityRuntime] = {}
-        self._owned: dict[int, Owned] = {}
+        self._owned: dict[int, OwnedPartition] = {}
         self._opening = asyncio.Semaphore(RESTORES_AT_ONCE)
         self._tasks: set[asyncio.Task[None]] = set()
         self._stopping = False
@@ -119,11 +93,11 @@ class ClusterHost:
         self._stopping = True
         for owned in list(self._owned.values()):
             if owned.ready.is_set() and owned.claim is not None and not owned.gone:
-                await self._save(owned)
+                await owned.save()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await asyncio.gather(*(o.claim.close() for o in self._owned.values() if o.claim), return_exceptions=True)
+        await asyncio.gather(*(owned.give_back() for owned in self._owned.values()))
         await self.outputs.stop()
 
     def _begin(self, work: Any) -> None:
@@ -148,79 +122,32 @@ class ClusterHost:
         self.counters["rebalances"] += 1
         for number in [number for number in self._owned if number not in numbers]:
             owned = self._owned.pop(number)
-            owned.gone = True
-            owned.ready.set()
-            if owned.claim is not None:
-                self._begin(owned.claim.close())
+            owned.leave()
+            self._begin(owned.give_back())
         for number in numbers:
             if number not in self._owned:
-                owned = self._owned[number] = Owned(host=self._new_host(number))
+                owned = self._owned[number] = self._new_owned(number)
                 self._begin(self._open(owned))
             else:
                 self._owned[number].tokens.clear()  # of an assignment that has ended
         log.info("partitions assigned", extra={"fields": {"partitions": sorted(numbers)}})
 
-    def _new_host(self, number: int) -> PartitionHost:
-        return PartitionHost(self._topics.observations, number, self._partitions, self._runtimes.get)
+    def _new_owned(self, number: int) -> OwnedPartition:
+        log_topic, runtime_of = self._topics.observations, self._runtimes.get
+        return OwnedPartition(
+            number,
+            lambda: PartitionHost(log_topic, number, self._partitions, runtime_of),
+            lambda: SnapshotClaim.take(self._connection, self._topics.snapshots, number),
+            self.counters,
+        )
 
-    async def _open(self, owned: Owned) -> None:
-        """Claims and restores a partition; tries until it succeeds or the partition is another's."""
-        number = owned.host.number
-        while not owned.gone:
-            try:
-                async with self._opening:
-                    began = time.monotonic()
-                    owned.claim = await SnapshotClaim.take(self._connection, self._topics.snapshots, number)
-                    await self._restore(owned)
-            except (KafkaError, TimeoutError, OSError, WorldError) as error:
-                self.counters["restore_retries"] += 1
-                log.warning(
-                    "a partition is not restored yet", extra={"fields": {"partition": number, "error": str(error)}}
-                )
-                await self._give_back(owned)
-                await asyncio.sleep(RETRY_S)
-                continue
-            if not owned.gone:
-                await self._seek(number, owned.host.next_offset)
-                owned.saved_offset = owned.host.next_offset
-                owned.saved_at = time.monotonic() - CHECKPOINT_S * number / self._partitions  # not all at once
-                took_s = round(time.monotonic() - began, 3)
-                fields = {
-                    "partition": number,
-                    "offset": owned.host.next_offset,
-                    "trucks": len(owned.host.processor.trucks()),
-                }
-                log.info("partition restored", extra={"fields": {**fields, "seconds": took_s}})
-                owned.ready.set()
-            break
-
-    async def _restore(self, owned: Owned) -> None:
-        assert owned.claim is not None
-        try:
-            saved = await owned.claim.read()
-            if saved is None:
-                return
-            city_hash = decode_head(saved.head).city_hash
-            if city_hash is not None and await self._city(city_hash) is None:
-                raise WorldError(
-                    Text(
-                        f"Kafka 中没有快照所用的城市 {city_hash}",
-                        f"Kafka has no city {city_hash}, which a snapshot needs",
-                    ),
-                    retryable=True,
-                )
-            owned.host.restore(saved)
-        except (ValueError, msgspec.MsgspecError) as error:
-            # The state of another version: the log has everything that it still keeps.
-            self.counters["snapshot_unusable"] += 1
-            fields = {"partition": owned.host.number, "error": str(error)}
-            log.warning("the snapshot cannot be read; replaying the log from its beginning", extra={"fields": fields})
-            owned.host = self._new_host(owned.host.number)
-
-    async def _give_back(self, owned: Owned) -> None:
-        claim, owned.claim = owned.claim, None
-        if claim is not None:
-            await claim.close()
+    async def _open(self, owned: OwnedPartition) -> None:
+        """Claims and restores a partition, and has it read from where its state ends."""
+        async with self._opening:
+            await owned.open(self._city)
+        if not owned.gone:
+            await self._seek(owned.number, owned.host.next_offset)
+            owned.ready.set()
 
     async def _city(self, city_hash: str) -> CityRuntime | None:
         """The city of a hash, built once; waits while Kafka is away."""
@@ -254,8 +181,8 @@ class ClusterHost:
             return
         owned.tokens.append((offset, token))
         if offset < host.next_offset:
-            if offset < owned.saved_offset:
-                self._acknowledge(owned)
+            if offset < owned.saved.offset:
+                owned.acknowledge()
             return
         for city_hash in host.cities_named(value):
             await self._city(city_hash)
@@ -285,7 +212,7 @@ class ClusterHost:
         await self._seek(host.number, host.next_offset)
         return False
 
-    async def _tell(self, owned: Owned, decided: Decided, headers: Headers) -> None:
+    async def _tell(self, owned: OwnedPartition, decided: Decided, headers: Headers) -> None:
         topics, send, outstanding = self._topics, self.outputs.send, owned.outstanding
         if len(outstanding) > 1_000:
             outstanding[:] = [future for future in outstanding if not future.done()]
@@ -310,7 +237,7 @@ class ClusterHost:
 
     # -- time, maps, state ------------------------------------------------------------------------------------------
 
-    def _at_work(self) -> list[Owned]:
+    def _at_work(self) -> list[OwnedPartition]:
         return [owned for owned in self._owned.values() if owned.ready.is_set() and not owned.gone]
 
     async def _tick_forever(self) -> None:
@@ -337,66 +264,9 @@ class ClusterHost:
     async def _save_forever(self) -> None:
         while not self._stopping:
             for owned in self._at_work():
-                if self._save_due(owned):
-                    await self._save(owned)
+                if owned.save_due(len(self._owned)):
+                    await owned.save()
             await asyncio.sleep(0.25)
-
-    def _save_due(self, owned: Owned) -> bool:
-        if owned.host.next_offset == owned.saved_offset and not owned.host.unsaved:
-            return False
-        since_s = time.monotonic() - owned.saved_at
-        interval_s = max(CHECKPOINT_S, CHECKPOINT_SHARE * owned.save_s * len(self._owned))
-        events = owned.host.counters["events"] - owned.saved_events
-        return since_s >= interval_s or (events >= CHECKPOINT_EVENTS and since_s >= interval_s / 10)
-
-    async def _save(self, owned: Owned) -> None:
-        """Saves a partition's state, then acknowledges the records in it."""
-        async with owned.saving:
-            if owned.claim is not None or await self._claim_again(owned):
-                await self._save_claimed(owned)
-
-    async def _save_claimed(self, owned: Owned) -> None:
-        assert owned.claim is not None
-        began = time.monotonic()
-        host, owned.saved_at = owned.host, began
-        offset, events, outstanding = host.next_offset, host.counters["events"], list(owned.outstanding)
-        changes = host.changes()
-        owned.save_s = time.monotonic() - began
-        await asyncio.gather(*outstanding)
-        try:
-            owned.saved_bytes = await owned.claim.save(offset, host.ticked, changes)
-        except SnapshotError as error:
-            self.counters["checkpoints_failed"] += 1
-            log.warning("a snapshot was not saved", extra={"fields": {"partition": host.number, "error": str(error)}})
-            host.save_all_again()
-            await self._give_back(owned)
-            return
-        owned.saved_offset, owned.saved_events = offset, events
-        owned.outstanding = [future for future in owned.outstanding if not future.done()]
-        self.counters["checkpoints"] += 1
-        self._acknowledge(owned)
-
-    async def _claim_again(self, owned: Owned) -> bool:
-        """After a failed save: claims the partition again, unless it has been given to another."""
-        if self._stopping:
-            return False
-        try:
-            owned.claim = await SnapshotClaim.take(self._connection, self._topics.snapshots, owned.host.number)
-        except (KafkaError, TimeoutError, OSError) as error:
-            owned.saved_at = time.monotonic() - CHECKPOINT_S + RETRY_S
-            log.warning(
-                "a partition cannot be claimed",
-                extra={"fields": {"partition": owned.host.number, "error": repr(error)}},
-            )
-            return False
-        if owned.gone:
-            await self._give_back(owned)
-        return not owned.gone
-
-    def _acknowledge(self, owned: Owned) -> None:
-        tokens = owned.tokens
-        while tokens and tokens[0][0] < owned.saved_offset:
-            tokens.popleft()[1].ack()
 
     # -- figures ----------------------------------------------------------------------------------------------------
 
@@ -417,7 +287,7 @@ class ClusterHost:
         for name, value in sorted({**self.counters, **self.outputs.counters}.items()):
             yield Sample(f"worker_{name}_total", "Counts of the worker", value, type="counter")
         for owned in self._at_work():
-            yield from partition_samples(owned.host, owned, self._now_ms())
+            yield from partition_samples(owned.host, owned.saved, self._now_ms())
 
 
 def _trace(headers: Headers) -> dict[str, str]:

@@ -19,6 +19,8 @@ from aiokafka.errors import IllegalStateError
 from faust.types import TP, EventT
 from faust.web import Request, Response, View
 
+from haulwatch.domain.errors import WorldError
+from haulwatch.domain.text import Text
 from haulwatch.metrics import Sample, render
 from haulwatch.topics import TRACE_HEADER, Topics
 from streams.cluster_host import CityOf, ClusterHost, dead_letter_record
@@ -213,7 +215,8 @@ class FaustHost:
             worker.execute_from_commandline()
         except SystemExit as ended:
             if ended.code not in (None, 0) and self.failure is None:
-                raise
+                text = Text("工作进程异常结束，原因见日志", "the worker has ended; its log says why")
+                raise WorldError(text, retryable=True) from ended
         if self.failure is not None:
             raise self.failure
 
