@@ -15,10 +15,22 @@ from haulwatch.domain.events import CityActivated, Event, Tick
 from haulwatch.domain.instants import to_datetime
 from haulwatch.domain.live import Refused
 from haulwatch.domain.text import Text
-from haulwatch.wire import Admit, DeadLetter, Rejected, decode_body, decode_lines, fault_of, holds_lines
+from haulwatch.wire import (
+    MAX_EVENT_BYTES,
+    Admit,
+    DeadLetter,
+    Rejected,
+    decode_body,
+    decode_lines,
+    encode_event,
+    fault_of,
+    holds_lines,
+)
 
 AHEAD_OF_US = timedelta(seconds=60)
 """By how much another gateway's clock may run ahead of ours."""
+STAMP_BYTES = 4096
+"""More than an event grows by when it is stamped and written anew."""
 
 
 class Submitted(Struct, frozen=True):
@@ -32,7 +44,8 @@ class Submitted(Struct, frozen=True):
 def submitted(body: bytes, content_type: str, now_ms: int, source: str = "http") -> Submitted:
     """One event, an array, or NDJSON, received at `now_ms`. Never raises: what is wrong with it is told of it."""
     lines = "ndjson" in content_type or holds_lines(body)
-    admit = admission(now_ms)
+    # Only then can the time of receipt make an event larger than who reads the log will take.
+    admit = admission(now_ms, weigh=len(body) > MAX_EVENT_BYTES - STAMP_BYTES)
     events, rejected = decode_lines(body, admit) if lines else decode_body(body, admit)
     return Submitted(
         events,
@@ -41,8 +54,11 @@ def submitted(body: bytes, content_type: str, now_ms: int, source: str = "http")
     )
 
 
-def admission(now_ms: int) -> Admit:
-    """Observations with `received_at`: the sender's where it has one (a gateway), ours where it has none."""
+def admission(now_ms: int, *, weigh: bool = False) -> Admit:
+    """Observations with `received_at`: the sender's where it has one (a gateway), ours where it has none.
+
+    `weigh`: refuse what is larger than `MAX_EVENT_BYTES` when it is written as we write it.
+    """
     now = to_datetime(now_ms)
     latest = now + AHEAD_OF_US
 
@@ -58,6 +74,8 @@ def admission(now_ms: int) -> Admit:
         elif event.received_at > latest:
             text = Text("received_at 晚于服务器时间", "received_at is later than the server's clock")
             raise DeviceError("received_in_future", text)
+        if weigh and len(encode_event(event)) > MAX_EVENT_BYTES:
+            raise DeviceError("too_large", Text("记录过大", "record too large"))
         return event
 
     return admit
