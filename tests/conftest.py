@@ -13,7 +13,7 @@ from kafka.admin import KafkaAdminClient
 from haulwatch.dispatch.database import sqlite_url
 from haulwatch.settings import ClusterSettings
 from tests.kafka.broker import Broker, given_kafka, new_broker
-from tests.postgresql.server import Postgres, fresh_database, given_postgresql
+from tests.postgresql.server import Databases, Postgres, given_postgresql
 from tests.servers import NoServerError, unavailable
 
 NEEDS = {
@@ -91,10 +91,18 @@ def postgres_url() -> Iterator[str]:
         yield server.url().render_as_string(hide_password=False)
 
 
+@pytest.fixture(scope="session")
+def postgres_databases(postgres_url: str) -> Iterator[Databases]:
+    """Empty databases on that server."""
+    databases = Databases(postgres_url)
+    yield databases
+    databases.drop_all()
+
+
 @pytest.fixture
-def postgres_database(postgres_url: str) -> Iterator[str]:
+def postgres_database(postgres_databases: Databases) -> Iterator[str]:
     """The URL of a fresh, empty PostgreSQL database."""
-    with fresh_database(postgres_url) as url:
+    with postgres_databases.fresh() as url:
         yield url
 
 

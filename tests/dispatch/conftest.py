@@ -1,13 +1,16 @@
-"""A store in a fresh file, findings to feed it with, and an actor who may do everything."""
+"""A store in a fresh database of either kind, findings to feed it with, and an actor who may do everything."""
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
+from sqlalchemy import create_engine, text
+from sqlalchemy.engine import make_url
 
 from haulwatch.dispatch.database import sqlite_url
+from haulwatch.dispatch.engines import parse_url
 from haulwatch.dispatch.store import OrderStore, open_store
 from haulwatch.domain.breaches import Breach, Evidence, LawNote
 from haulwatch.domain.instants import rfc3339
@@ -63,8 +66,36 @@ def anyone() -> Actor:
 
 
 @pytest.fixture
-def url(tmp_path: Path) -> str:
-    return sqlite_url(tmp_path)
+def url(database_url: str) -> str:
+    """Where the store of a test is: every test of a store runs with SQLite and with PostgreSQL."""
+    return database_url
+
+
+@pytest.fixture
+def another_url(url: str, tmp_path_factory: pytest.TempPathFactory) -> Callable[[], str]:
+    """Makes another empty place for a store: a file, or a schema in the test's database."""
+
+    def make() -> str:
+        if url.startswith("sqlite"):
+            return sqlite_url(tmp_path_factory.mktemp("store"))
+        schema = f"s{uuid.uuid4().hex}"
+        run_sql(url, f"CREATE SCHEMA {schema}")
+        place = make_url(url).update_query_dict({"options": f"-csearch_path={schema}"})
+        return place.render_as_string(hide_password=False)
+
+    return make
+
+
+def run_sql(url: str, *statements: str, **parameters: object) -> list[tuple[object, ...]]:
+    """What somebody else does with the database, in one transaction; the rows of the last statement."""
+    engine = create_engine(parse_url(url))
+    try:
+        with engine.begin() as connection:
+            for statement in statements:
+                result = connection.execute(text(statement), parameters)
+            return [tuple(row) for row in result] if result.returns_rows else []
+    finally:
+        engine.dispose()
 
 
 @pytest.fixture

@@ -1,23 +1,22 @@
-"""Somebody with the database file and time on their hands: `verify` names the first entry that is not as it was."""
+"""Somebody with the database and time on their hands: `verify` names the first entry that is not as it was."""
 
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Callable
-from contextlib import closing
 
 import pytest
-from sqlalchemy.engine import make_url
 
 from haulwatch.dispatch.audit import AuditProblem, Checkpoint
 from haulwatch.dispatch.ledger import entry_hash
 from haulwatch.dispatch.store import OrderStore
 from haulwatch.domain.breaches import Breach
 from haulwatch.domain.orders import Actor
+from tests.dispatch.conftest import run_sql
 
 Make = Callable[..., Breach]
 ID = "HW-20260501-0001"
+INSERT = "INSERT INTO audit VALUES (:seq, :at, 'zhang', 'note', :order_id, :detail, :before, :hash)"
 
 
 @pytest.fixture(autouse=True)
@@ -33,13 +32,18 @@ def database(store: OrderStore, url: str) -> Callable[..., None]:
     """Runs statements after taking the guards away."""
     del store
 
-    def tamper(*statements: str, parameters: tuple[object, ...] = ()) -> None:
-        with closing(sqlite3.connect(make_url(url).database or "")) as connection:
-            for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
-                connection.execute(f"DROP TRIGGER {name}")
-            for statement in statements:
-                connection.execute(statement, parameters)
-            connection.commit()
+    if url.startswith("sqlite"):
+        queries = ["SELECT 'DROP TRIGGER ' || name FROM sqlite_master WHERE type = 'trigger'"]
+    else:
+        queries = [
+            "SELECT format('DROP TRIGGER %I ON %s', tgname, tgrelid::regclass) FROM pg_trigger WHERE NOT tgisinternal",
+            "SELECT format('ALTER TABLE %s DROP CONSTRAINT %I', conrelid::regclass, conname)"
+            " FROM pg_constraint WHERE contype = 'f'",
+        ]
+    run_sql(url, *(str(guard) for query in queries for (guard,) in run_sql(url, query)))
+
+    def tamper(*statements: str, **parameters: object) -> None:
+        run_sql(url, *statements, **parameters)
 
     return tamper
 
@@ -119,16 +123,14 @@ def test_an_inserted_entry(store: OrderStore, database: Callable[..., None]) -> 
     at, detail = before.at, {"from": "filed", "stage": "filed"}
     forged = entry_hash(before.hash, 5, at, "zhang", "note", ID, detail)
     database("UPDATE audit SET seq = -seq WHERE seq > 4", "UPDATE audit SET seq = 1 - seq WHERE seq < 0")
-    row = (5, at, "zhang", "note", ID, json.dumps(detail), before.hash, forged)
-    database("INSERT INTO audit VALUES (?, ?, ?, ?, ?, ?, ?, ?)", parameters=row)
+    database(INSERT, seq=5, at=at, order_id=ID, detail=json.dumps(detail), before=before.hash, hash=forged)
     assert found(store) == ("inserted", 5)
 
 
 def test_an_entry_put_at_the_end(store: OrderStore, database: Callable[..., None]) -> None:
     last = store.get(ID).audit[-1]
     forged = entry_hash(last.hash, 7, last.at, "zhang", "note", None, {})
-    row = (7, last.at, "zhang", "note", None, "{}", last.hash, forged)
-    database("INSERT INTO audit VALUES (?, ?, ?, ?, ?, ?, ?, ?)", parameters=row)
+    database(INSERT, seq=7, at=last.at, order_id=None, detail="{}", before=last.hash, hash=forged)
     assert found(store) == ("inserted", 7)
 
 
@@ -137,7 +139,7 @@ def test_an_entry_rewritten_with_its_own_hash(store: OrderStore, database: Calla
     entries = {entry.seq: entry for entry in store.get(ID).audit}
     entry = entries[seq]
     forged = entry_hash(entry.prev_hash, seq, entry.at, "zhang", entry.action, ID, entry.detail)
-    database("UPDATE audit SET actor = 'zhang', hash = ? WHERE seq = ?", parameters=(forged, seq))
+    database("UPDATE audit SET actor = 'zhang', hash = :hash WHERE seq = :seq", hash=forged, seq=seq)
     assert found(store) == ("changed", seq)
 
 
@@ -155,8 +157,8 @@ def test_a_chain_rewritten_from_some_entry_on_is_seen_by_who_kept_a_checkpoint(
     checkpoint = store.verify().head
     last = store.get(ID).audit[-1]
     forged = entry_hash(last.prev_hash, 6, last.at, "zhang", last.action, ID, last.detail)
-    database("UPDATE audit SET actor = 'zhang', hash = ? WHERE seq = 6", parameters=(forged,))
-    database("UPDATE ledger SET audit_hash = ?", parameters=(forged,))
+    database("UPDATE audit SET actor = 'zhang', hash = :hash WHERE seq = 6", hash=forged)
+    database("UPDATE ledger SET audit_hash = :hash", hash=forged)
     assert store.verify().problem is None
     assert found(store, checkpoint) == ("changed", 6)
 
@@ -182,7 +184,7 @@ def test_orders_and_findings_are_as_the_audit_says(
 def test_an_order_that_the_audit_does_not_know(store: OrderStore, database: Callable[..., None]) -> None:
     database(
         "CREATE TEMP TABLE copy AS SELECT * FROM orders WHERE order_id = 'HW-20260501-0002'",
-        "UPDATE copy SET order_id = 'HW-20260501-0099', opened_change_id = 99, breach_id = 'b99', collecting = 0",
+        "UPDATE copy SET order_id = 'HW-20260501-0099', opened_change_id = 99, breach_id = 'b99', collecting = false",
         "INSERT INTO orders SELECT * FROM copy",
     )
     problem = store.verify().problem

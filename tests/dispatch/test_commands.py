@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable
-from contextlib import closing
 
 import pytest
-from sqlalchemy.engine import make_url
+from sqlalchemy.exc import IntegrityError
 
 from haulwatch.dispatch.store import OrderStore
 from haulwatch.domain.breaches import Breach
 from haulwatch.domain.orders import Actor, BadCommand, Conflict, NotPermitted, Order, OrderDesk, Step, UnknownOrder
+from tests.dispatch.conftest import run_sql
 
 Make = Callable[..., Breach]
 ID = "HW-20260501-0001"
@@ -180,19 +179,38 @@ def test_a_bulk_command_succeeds_and_fails_order_by_order(store: OrderStore, bre
         ("UPDATE orders SET stage = 'resting', version = version + 1", "no such transition"),
         ("DELETE FROM inbox", "permanent"),
         ("UPDATE inbox SET order_id = NULL", "shadow_has_no_order"),
-        ("INSERT INTO inbox SELECT breach_id, order_id, status, rule_id, 9, NULL FROM inbox", "UNIQUE"),
+        ("INSERT INTO inbox SELECT breach_id, order_id, status, rule_id, 9, NULL FROM inbox", "(?i)unique"),
         ("UPDATE ledger SET change_id = change_id - 1", "forward"),
         ("DELETE FROM ledger", "stays"),
         ("UPDATE audit SET actor = 'nobody'", "append-only"),
         ("DELETE FROM audit", "append-only"),
-        ("REPLACE INTO audit SELECT seq, at, 'nobody', action, order_id, detail, prev_hash, hash FROM audit", "follow"),
         ("INSERT INTO audit SELECT seq + 7, at, actor, action, order_id, detail, hash, hash FROM audit", "follow"),
         ("INSERT INTO audit SELECT seq + 1, at, actor, action, order_id, detail, 'no', hash FROM audit", "follow"),
     ],
 )
 def test_the_database_itself_refuses(store: OrderStore, url: str, statement: str, refusal: str) -> None:
     """Whoever comes with another program meets the same rules."""
-    file = make_url(url).database or ""
-    with closing(sqlite3.connect(file)) as connection, pytest.raises(sqlite3.IntegrityError, match=refusal):
-        connection.execute(statement)
+    with pytest.raises(IntegrityError, match=refusal):
+        run_sql(url, statement)
+    assert store.verify().problem is None
+
+
+@pytest.mark.parametrize(
+    ("database_url", "statement", "refusal"),
+    [
+        (
+            "sqlite",
+            "REPLACE INTO audit SELECT seq, at, 'x', action, order_id, detail, prev_hash, hash FROM audit",
+            "follow",
+        ),
+        pytest.param("postgresql", "TRUNCATE audit", "append-only", marks=pytest.mark.postgresql),
+        pytest.param("postgresql", "TRUNCATE inbox CASCADE", "permanent", marks=pytest.mark.postgresql),
+    ],
+    indirect=["database_url"],
+)
+def test_the_ways_of_one_database_around_its_guards_are_closed(
+    store: OrderStore, url: str, statement: str, refusal: str
+) -> None:
+    with pytest.raises(IntegrityError, match=refusal):
+        run_sql(url, statement)
     assert store.verify().problem is None

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import random
-import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
-from contextlib import closing
 from pathlib import Path
 
 import msgspec
-from sqlalchemy.engine import make_url
 
-from haulwatch.dispatch.database import sqlite_url
 from haulwatch.dispatch.store import OrderStore, open_store
 from haulwatch.domain.breaches import Breach
+from tests.dispatch.conftest import run_sql
 
 WRITER = Path(__file__).with_name("killed_writer.py")
 KILLS = 6
@@ -79,14 +76,12 @@ def picture(store: OrderStore) -> list[object]:
     return kept
 
 
-def test_a_writer_that_is_killed_many_times(tmp_path: Path, breach: Callable[..., Breach]) -> None:
+def test_a_writer_that_is_killed_many_times(
+    url: str, another_url: Callable[[], str], tmp_path: Path, breach: Callable[..., Breach]
+) -> None:
     file = tmp_path / "breaches.ndjson"
     records = story(breach, 300)
     file.write_bytes(b"\n".join(msgspec.json.encode(record) for record in records))
-    killed, clean = (tmp_path / name for name in ("killed", "clean"))
-    killed.mkdir()
-    clean.mkdir()
-    url = sqlite_url(killed)
     for kill in range(KILLS):
         feed(url, file, kill_after=5 + 15 * kill)
         store = open_store(url)
@@ -94,16 +89,15 @@ def test_a_writer_that_is_killed_many_times(tmp_path: Path, breach: Callable[...
         assert store.list().orders != []
         store.close()
     feed(url, file, kill_after=None)
-    once, often = open_store(sqlite_url(clean)), open_store(url)
+    once, often = open_store(another_url()), open_store(url)
     once.intake(records)
     expected, found = picture(once), picture(often)
     once.close()
     often.close()
     assert found == expected
-    with closing(sqlite3.connect(make_url(url).database or "")) as connection:
-        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
-        (known,) = connection.execute("SELECT count(*) FROM inbox").fetchone()
-    assert known == 300
+    if url.startswith("sqlite"):
+        assert run_sql(url, "PRAGMA integrity_check") == [("ok",)]
+    assert run_sql(url, "SELECT count(*) FROM inbox") == [(300,)]
 
 
 def test_a_dispatcher_that_is_killed_many_times(url: str, store: OrderStore, breach: Callable[..., Breach]) -> None:

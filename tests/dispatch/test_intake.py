@@ -6,10 +6,9 @@ from collections.abc import Callable
 from itertools import pairwise
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from haulwatch.dispatch.database import sqlite_url
 from haulwatch.dispatch.store import OrderStore, open_store
 from haulwatch.domain.breaches import Breach
 from haulwatch.domain.orders import Actor, IntakeResult, Order
@@ -210,14 +209,14 @@ def stories(draw: st.DrawFn) -> list[Spec]:
     return records
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(story=stories(), cuts=st.lists(st.integers(0, 40), max_size=4), again=st.integers(0, 40))
 def test_batches_and_repetitions_make_no_difference(
-    tmp_path_factory: pytest.TempPathFactory, breach: Make, story: list[Spec], cuts: list[int], again: int
+    another_url: Callable[[], str], breach: Make, story: list[Spec], cuts: list[int], again: int
 ) -> None:
     """However the log is cut into batches, and from wherever it is sent again, the orders are the same."""
     records = [breach(breach_id, phase, count, **changes) for breach_id, phase, count, changes in story]
-    once, often = (open_store(sqlite_url(tmp_path_factory.mktemp("store"))) for _ in range(2))
+    once, often = (open_store(another_url()) for _ in range(2))
     once.intake(records)
     edges = sorted({0, len(records), *(cut for cut in cuts if cut < len(records))})
     for start, end in pairwise(edges):

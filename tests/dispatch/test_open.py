@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sqlite3
 import threading
-from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -15,9 +13,14 @@ from sqlalchemy.engine import make_url
 
 from haulwatch.dispatch import tables
 from haulwatch.dispatch.database import sqlite_url
+from haulwatch.dispatch.engines import parse_url
 from haulwatch.dispatch.lifecycle import TRANSITIONS
 from haulwatch.dispatch.store import OrderStore, open_store
 from haulwatch.domain.errors import WorldError
+from tests.dispatch.conftest import run_sql
+
+sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+"""A test of what only SQLite has."""
 
 
 def test_a_store_is_opened_again_as_it_was(store: OrderStore, url: str, breach: object) -> None:
@@ -30,7 +33,7 @@ def test_a_store_is_opened_again_as_it_was(store: OrderStore, url: str, breach: 
 
 def test_the_migrations_build_what_the_code_expects(store: OrderStore, url: str) -> None:
     del store
-    engine = create_engine(url)
+    engine = create_engine(parse_url(url))
     with engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": True})
         assert compare_metadata(context, tables.metadata) == []
@@ -39,23 +42,22 @@ def test_the_migrations_build_what_the_code_expects(store: OrderStore, url: str)
 
 def test_the_database_knows_the_life_cycle(store: OrderStore, url: str) -> None:
     store.close()
-    with closing(sqlite3.connect(make_url(url).database or "")) as connection:
-        connection.execute("DELETE FROM transitions WHERE command = 'close'")
-        connection.execute("INSERT INTO transitions VALUES ('new', 'close', 'closed')")
-        connection.commit()
-        open_store(url).close()
-        rows = connection.execute("SELECT source, command, target FROM transitions").fetchall()
+    insert = "INSERT INTO transitions VALUES ('new', 'close', 'closed')"
+    run_sql(url, "DELETE FROM transitions WHERE command = 'close'", insert)
+    open_store(url).close()
+    rows = run_sql(url, "SELECT source, command, target FROM transitions")
     assert set(rows) == {(row.source, row.command, row.target) for row in TRANSITIONS}
 
 
+@sqlite
 def test_habits_of_a_connection(store: OrderStore, url: str) -> None:
-    with closing(sqlite3.connect(make_url(url).database or "")) as connection:
-        assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    assert run_sql(url, "PRAGMA journal_mode") == [("wal",)]
     with store._engine.connect() as ours:
         pragmas = [ours.exec_driver_sql(f"PRAGMA {name}").scalar() for name in ("foreign_keys", "synchronous")]
     assert pragmas == [1, 2]
 
 
+@sqlite
 def test_the_open_order_of_a_truck_is_found_by_index(store: OrderStore) -> None:
     with store._engine.connect() as connection:
         query = "EXPLAIN QUERY PLAN SELECT order_id FROM orders WHERE dedup_key = 'x' AND orders.collecting = 1"
@@ -63,8 +65,7 @@ def test_the_open_order_of_a_truck_is_found_by_index(store: OrderStore) -> None:
     assert "uq_orders_dedup_key_collecting" in plan
 
 
-def test_several_open_a_fresh_store_at_once(tmp_path: Path) -> None:
-    url = sqlite_url(tmp_path)
+def test_several_open_a_fresh_store_at_once(url: str) -> None:
     start, failures = threading.Barrier(6), []
 
     def open_it() -> None:
@@ -87,9 +88,7 @@ def test_several_open_a_fresh_store_at_once(tmp_path: Path) -> None:
 
 def test_a_store_of_a_newer_version_is_left_alone(store: OrderStore, url: str) -> None:
     store.close()
-    with closing(sqlite3.connect(make_url(url).database or "")) as connection:
-        connection.execute("UPDATE alembic_version SET version_num = '9999'")
-        connection.commit()
+    run_sql(url, "UPDATE alembic_version SET version_num = '9999'")
     with pytest.raises(WorldError, match="newer than this program"):
         open_store(url)
 
@@ -116,18 +115,21 @@ def test_a_store_in_memory_for_one_thread(breach: object) -> None:
 
 
 def test_a_writer_that_keeps_the_lock(url: str, breach: object, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("haulwatch.dispatch.database.BUSY_TIMEOUT_MS", 20)
+    monkeypatch.setattr("haulwatch.dispatch.engines.BUSY_TIMEOUT_MS", 20)
     store = open_store(url)
-    with closing(sqlite3.connect(make_url(url).database or "")) as other:
-        other.execute("BEGIN IMMEDIATE")
-        with pytest.raises(WorldError, match="locked") as refused:
+    engine = create_engine(parse_url(url))
+    with engine.connect() as other:
+        other.exec_driver_sql("UPDATE ledger SET audit_seq = audit_seq")
+        with pytest.raises(WorldError, match="lock") as refused:
             store.intake([breach()])  # type: ignore[operator]
         assert refused.value.retryable
         assert store.list().orders == [], "readers do not wait for writers"
+    engine.dispose()
     assert store.intake([breach()]).opened == ("HW-20260501-0001",)  # type: ignore[operator]
     store.close()
 
 
+@sqlite
 def test_a_damaged_file(store: OrderStore, url: str, breach: object) -> None:
     store.intake([breach()])  # type: ignore[operator]
     store.close()

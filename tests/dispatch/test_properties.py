@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections.abc import Callable
-from pathlib import Path
 
-import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
-from haulwatch.dispatch.database import sqlite_url
 from haulwatch.dispatch.lifecycle import FINAL, TRANSITIONS
 from haulwatch.dispatch.store import open_store
 from haulwatch.domain.breaches import Breach
@@ -31,15 +26,15 @@ COMPLETE = dict.fromkeys(FIELDS, "x") | {"reason_code": "wrong_plate", "verdict"
 TARGETS: dict[tuple[str, str], Transition] = {(row.source, row.command): row for row in TRANSITIONS}
 
 
-@pytest.mark.usefixtures("store")
-def test_whatever_is_sent_the_store_agrees_with_the_model(breach: Callable[..., Breach]) -> None:
+def test_whatever_is_sent_the_store_agrees_with_the_model(
+    breach: Callable[..., Breach], another_url: Callable[[], str]
+) -> None:
     class Desk(RuleBasedStateMachine):
         """The model: the stage and version of every order, the commands carried out, the answers by key."""
 
         def __init__(self) -> None:
             super().__init__()
-            self.folder = Path(tempfile.mkdtemp())
-            self.store = open_store(sqlite_url(self.folder))
+            self.store = open_store(another_url())
             self.stages: dict[str, str] = {}
             self.versions: dict[str, int] = {}
             self.done: dict[str, list[str]] = {}
@@ -47,7 +42,6 @@ def test_whatever_is_sent_the_store_agrees_with_the_model(breach: Callable[..., 
 
         def teardown(self) -> None:
             self.store.close()
-            shutil.rmtree(self.folder)
 
         def _opened(self, ids: tuple[str, ...]) -> None:
             for order_id in ids:

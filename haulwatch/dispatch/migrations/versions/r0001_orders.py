@@ -9,6 +9,7 @@ revision = "0001"
 down_revision = None
 
 INSTANT = sa.String(24)
+COUNTER = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 # (name, table, event, condition under which it is refused, message). One list for both databases; the conditions are
 # written in the SQL that SQLite and PostgreSQL share.
@@ -66,9 +67,9 @@ def _create_bookkeeping() -> None:
     op.create_table(
         "ledger",
         sa.Column("id", sa.Integer, sa.CheckConstraint("id = 1", name="single"), autoincrement=False),
-        sa.Column("audit_seq", sa.Integer, nullable=False),
+        sa.Column("audit_seq", COUNTER, nullable=False),
         sa.Column("audit_hash", sa.String(64), nullable=False),
-        sa.Column("change_id", sa.Integer, nullable=False),
+        sa.Column("change_id", COUNTER, nullable=False),
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_table(
@@ -88,8 +89,8 @@ def _create_orders() -> None:
     op.create_table(
         "orders",
         sa.Column("order_id", sa.String(32), primary_key=True),
-        sa.Column("opened_change_id", sa.Integer, nullable=False, unique=True),
-        sa.Column("change_id", sa.Integer, nullable=False),
+        sa.Column("opened_change_id", COUNTER, nullable=False, unique=True),
+        sa.Column("change_id", COUNTER, nullable=False),
         sa.Column("version", sa.Integer, sa.CheckConstraint("version >= 1", name="version"), nullable=False),
         sa.Column("stage", sa.String(16), nullable=False),
         sa.Column("collecting", sa.Boolean, nullable=False),
@@ -169,7 +170,7 @@ def _create_intake() -> None:
 def _create_records() -> None:
     op.create_table(
         "audit",
-        sa.Column("seq", sa.Integer, primary_key=True, autoincrement=False),
+        sa.Column("seq", COUNTER, primary_key=True, autoincrement=False),
         sa.Column("at", INSTANT, nullable=False),
         sa.Column("actor", sa.String(128), nullable=False),
         sa.Column("action", sa.String(32), nullable=False),
@@ -180,7 +181,7 @@ def _create_records() -> None:
     )
     op.create_table(
         "outbox",
-        sa.Column("change_id", sa.Integer, primary_key=True, autoincrement=False),
+        sa.Column("change_id", COUNTER, primary_key=True, autoincrement=False),
         sa.Column("kind", sa.String(32), nullable=False),
         sa.Column("order_id", sa.String(32), nullable=False),
         sa.Column("at", INSTANT, nullable=False),
