@@ -17,6 +17,7 @@ from kafka.errors import (
     TopicAuthorizationFailedError,
     UnknownTopicOrPartitionError,
 )
+from kafka.net.compat import KafkaNetClient
 
 from connectors import kafka_checksums
 from haulwatch.domain.errors import WorldError
@@ -92,10 +93,21 @@ def _away(settings: ClusterSettings, error: Exception) -> WorldError:
 def connected(settings: ClusterSettings, client: Callable[..., C], **options: Any) -> C:
     """A client that has found its broker. Raises WorldError; so also for an address or a certificate that is none."""
     options.setdefault("bootstrap_timeout_ms", CONNECT_MS)
+    networks: list[KafkaNetClient] = []
+
+    def network(**configs: Any) -> KafkaNetClient:
+        networks.append(KafkaNetClient(**configs))
+        return networks[-1]
+
     with reaching(settings):
         try:
-            return client(**options)
-        except (OSError, ValueError) as error:
+            return client(**options, kafka_client=network)
+        except (KafkaError, OSError, ValueError) as error:
+            # What found no broker would keep its sockets until garbage is collected: hundreds, in a long outage.
+            for unused in networks:
+                unused.close()
+            if isinstance(error, KafkaError):
+                raise
             raise _away(settings, error) from error
 
 
@@ -166,8 +178,8 @@ def records_until(consumer: KafkaConsumer, ends: Mapping[TopicPartition, int]) -
     heard_at = time.monotonic()
     while open_ends:
         for partition, records in consumer.poll(POLL_MS).items():
-            heard_at = time.monotonic()
             yield from (record for record in records if record.offset < ends[partition])
+            heard_at = time.monotonic()  # the caller may have taken its time with them
         # Not by the last record's offset: what ends a topic may be no record but a transaction's mark.
         for partition in [partition for partition in open_ends if consumer.position(partition) >= ends[partition]]:
             open_ends.remove(partition)
