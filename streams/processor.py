@@ -253,6 +253,8 @@ class PartitionProcessor:
             return
         assert self._runtime_of is not None, "city_activated without a source of cities"
         runtime, previous = self._runtime_of(city_hash), self._runtime
+        if runtime is previous:
+            return
         for state in self._trucks.values():
             if previous is not None:
                 self._release(state, out)

@@ -6,7 +6,7 @@ import gc
 import heapq
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from msgspec import Struct
 
@@ -102,13 +102,7 @@ class Replay:
         return [breach for processor in processors for breach in processor.apply(event)]
 
     def _merged(self, logs: Mapping[str, Iterable[Event | Rejected]]) -> Iterator[Event]:
-        streams = [self._good(name, logs[name]) for name in sorted(logs)]
-        if len(streams) == 1:
-            yield from streams[0]
-            return
-        keyed = [_by_clock(stream, n) for n, stream in enumerate(streams)]
-        for _clock_ms, _stream, _line, event in heapq.merge(*keyed):
-            yield event
+        return merged([self._good(name, logs[name]) for name in sorted(logs)])
 
     def _good(self, name: str, records: Iterable[Event | Rejected]) -> Iterator[Event]:
         kinds: Counter[type] = Counter()
@@ -144,6 +138,15 @@ class Replay:
             seconds=self._seconds,
             last_ms=None if clock_ms == NEVER_MS else clock_ms,
         )
+
+
+def merged(logs: Sequence[Iterator[Event]]) -> Iterator[Event]:
+    """Several logs as one, in the order of their clocks; each keeps its own order."""
+    if len(logs) == 1:
+        yield from logs[0]
+        return
+    for _clock_ms, _log, _line, event in heapq.merge(*(_by_clock(log, n) for n, log in enumerate(logs))):
+        yield event
 
 
 def _by_clock(events: Iterator[Event], stream: int) -> Iterator[tuple[int, int, int, Event]]:

@@ -1,4 +1,4 @@
-"""`haulwatch replay`: recorded events through the processor, offline."""
+"""`haulwatch replay`: recorded events through the processor, offline; into a cluster's log; or out of it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import contextlib
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 import msgspec
 
@@ -18,9 +18,13 @@ from haulwatch.cli.progress import Progress
 from haulwatch.domain.breaches import Breach
 from haulwatch.domain.errors import WorldError
 from haulwatch.domain.text import Text
+from haulwatch.settings import cluster_settings
 from haulwatch.synthetic.scoring import read_truths, score
 from haulwatch.wire import Rejected
 from streams.replay import Replay, ReplayStats
+
+if TYPE_CHECKING:
+    from haulwatch.bootstrap.kafka_replay import LogCheck
 
 _encode = msgspec.json.Encoder().encode
 
@@ -28,8 +32,8 @@ _encode = msgspec.json.Encoder().encode
 def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Names the command's options."""
     parser = subparsers.add_parser("replay", help="离线回放事件文件 / run recorded events through the rules, offline")
-    parser.add_argument("events", nargs="+", metavar="EVENTS", help="NDJSON, .gz, .zst, .parquet; - = stdin")
-    parser.add_argument("--city", required=True, type=Path, metavar="DIR", help="城市目录 / city folder")
+    parser.add_argument("events", nargs="*", metavar="EVENTS", help="NDJSON, .gz, .zst, .parquet; - = stdin")
+    parser.add_argument("--city", type=Path, metavar="DIR", help="城市目录 / city folder")
     parser.add_argument("--out", metavar="FILE", help="研判结果 NDJSON / breaches as NDJSON (- = stdout)")
     parser.add_argument("--dead-letters", metavar="FILE", help="坏记录及原因 / bad records with their reasons")
     parser.add_argument(
@@ -43,28 +47,79 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     parser.add_argument("--stats", action="store_true", help="详细计数 / counters in detail")
     parser.add_argument("--json", action="store_true", help="以 JSON 输出结果 / result as JSON")
     parser.add_argument("--lang", choices=("zh", "en"), default="zh")
-    parser.set_defaults(run=run)
+    _add_cluster_ways(parser)
+    parser.set_defaults(run=run, refuse=parser.error)
+
+
+def _add_cluster_ways(parser: argparse.ArgumentParser) -> None:
+    ways = parser.add_mutually_exclusive_group()
+    ways.add_argument(
+        "--to-kafka", metavar="HOST:PORT", help="写入集群的观测日志 / write the events into a cluster's log instead"
+    )
+    ways.add_argument(
+        "--from-kafka",
+        metavar="HOST:PORT",
+        help="回放集群的观测日志，默认用其中的城市 / a cluster's log; its own cities decide unless --city",
+    )
+    parser.add_argument("--topic-prefix", metavar="NAME", help="主题前缀 / prefix of topic names")
+    parser.add_argument("--speed", type=_speed, metavar="X", help="实时的几倍 / times real time (--to-kafka)")
+
+
+def _speed(text: str) -> float:
+    try:
+        speed = float(text)
+    except ValueError:
+        speed = 0.0
+    if not 0 < speed < float("inf"):
+        raise argparse.ArgumentTypeError("> 0")
+    return speed
+
+
+def _check(options: argparse.Namespace) -> None:
+    """Refuses what makes no sense together, as argparse does."""
+    if options.to_kafka is not None:
+        deciding = ("city", "out", "until", "truth", "orders")
+        without = [name for name in deciding if getattr(options, name)]
+        if without:
+            options.refuse(f"--to-kafka: {', '.join(f'--{name}' for name in without)}")
+    elif options.speed is not None:
+        options.refuse("--speed: --to-kafka")
+    if options.from_kafka is not None:
+        if options.events:
+            options.refuse("--from-kafka: EVENTS")
+    elif not options.events:
+        options.refuse("the following arguments are required: EVENTS")
+    elif options.to_kafka is None and options.city is None:
+        options.refuse("the following arguments are required: --city")
 
 
 def run(options: argparse.Namespace) -> int:
     """Runs the command."""
+    _check(options)
+    return _run_into_kafka(options) if options.to_kafka is not None else _run_offline(options)
+
+
+def _run_offline(options: argparse.Namespace) -> int:
     until_ms = instant_ms(options.until) if options.until else None
     truths = read_truths(options.truth) if options.truth else None
-    runtime = load_runtime(options.city)
     kept: list[Breach] = []
     with contextlib.ExitStack() as stack:
         write_breach = _writer(stack, options.out)
         write_dead = _writer(stack, options.dead_letters)
         progress = stack.enter_context(Progress("事件 / events"))
-
-        def rejected(source: str, record: Rejected) -> None:
-            write_dead(_encode(record.dead_letter(source, line=record.index)))
-
-        replay = Replay(
-            runtime, partitions=max(options.partitions, 1), on_rejected=rejected, on_progress=progress.advance
-        )
-        logs = {name: read_events(name) for name in options.events}
-        for breach in replay.run(logs, until_ms=until_ms):
+        replay: Replay | LogCheck
+        if options.from_kafka is not None:
+            replay = _log_check(options, write_dead, progress)
+            found = replay.run(until_ms=until_ms)
+        else:
+            replay = Replay(
+                load_runtime(options.city),
+                partitions=max(options.partitions, 1),
+                on_rejected=_rejected_to(write_dead),
+                on_progress=progress.advance,
+            )
+            found = replay.run({name: read_events(name) for name in options.events}, until_ms=until_ms)
+        for breach in found:
             write_breach(_encode(breach))
             if truths is not None or options.orders:
                 kept.append(breach)
@@ -83,6 +138,46 @@ def run(options: argparse.Namespace) -> int:
     if result is not None:
         print(result.table(options.lang))
     return 0
+
+
+def _log_check(options: argparse.Namespace, write_dead: Callable[[bytes], None], progress: Progress) -> LogCheck:
+    from haulwatch.bootstrap.kafka_replay import LogCheck  # who replays files need not wait for a cluster's libraries
+
+    settings = cluster_settings(kafka=options.from_kafka, topic_prefix=options.topic_prefix)
+    return LogCheck(
+        settings,
+        options.city,
+        on_dead=lambda letter: write_dead(_encode(letter)),
+        on_progress=progress.advance,
+    )
+
+
+def _run_into_kafka(options: argparse.Namespace) -> int:
+    """Says how many events the log has taken."""
+    from haulwatch.bootstrap.kafka_replay import Player
+
+    settings = cluster_settings(kafka=options.to_kafka, topic_prefix=options.topic_prefix)
+    with contextlib.ExitStack() as stack:
+        write_dead = _writer(stack, options.dead_letters)
+        progress = stack.enter_context(Progress("事件 / events"))
+        player = Player(
+            settings, speed=options.speed, on_rejected=_rejected_to(write_dead), on_progress=progress.advance
+        )
+        stats = player.play({name: read_events(name) for name in options.events})
+    if options.json:
+        whole = {**msgspec.to_builtins(stats), "events_per_s": round(stats.events_per_s)}
+        print(msgspec.json.encode(whole).decode())
+        return 0
+    print(f"写入 written {stats.events:,} · {stats.seconds:.1f} s · {stats.events_per_s:,.0f} events/s")
+    print(f"跳过 skipped {stats.skipped:,} · 坏记录 dead letters {sum(stats.dead_letters.values()):,}")
+    if options.stats:
+        for code, number in sorted(stats.dead_letters.items()):
+            print(f"  坏记录 dead letters  {code}: {number:,}")
+    return 0
+
+
+def _rejected_to(write_dead: Callable[[bytes], None]) -> Callable[[str, Rejected], None]:
+    return lambda source, record: write_dead(_encode(record.dead_letter(source, line=record.index)))
 
 
 def _writer(stack: contextlib.ExitStack, name: str | None) -> Callable[[bytes], None]:
