@@ -236,9 +236,12 @@ class FaustHost:
 
     async def _seek(self, number: int, offset: int) -> None:
         try:
-            await self.app.consumer.seek(TP(self._topics.observations, number), offset)
-        except IllegalStateError:
-            log.info("a partition was given up before it was read", extra={"fields": {"partition": number}})
+            # Not `seek`: that works on the consumer from another thread than the consumer's own, and breaks its fetcher.
+            await self.app.consumer.seek_wait({TP(self._topics.observations, number): offset})
+        except (IllegalStateError, TimeoutError) as error:
+            # Given up meanwhile, or no broker: the position is checked with every record all the same.
+            fields = {"partition": number, "offset": offset, "error": repr(error)}
+            log.info("the consumer was not moved", extra={"fields": fields})
 
     def _failed(self, error: BaseException | None) -> None:
         if self.failure is None:
