@@ -60,8 +60,8 @@ def start(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Start]:
 
 @pytest.fixture(scope="module")
 def town(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A synthetic city and three hours of its noisy traffic."""
-    return synthesise(tmp_path_factory.mktemp("town"), trucks=50, hours=3, seed=20260501, noise="high")
+    """A synthetic city and two hours of its noisy traffic."""
+    return synthesise(tmp_path_factory.mktemp("town"), trucks=36, hours=2, seed=20260501, noise="high")
 
 
 @pytest.fixture(scope="module")
@@ -126,7 +126,7 @@ def test_orders_are_those_of_a_replay_and_stay_so(start: Start, town: Path) -> N
 
 @pytest.mark.timeout(300)
 def test_disorder_and_repetition_within_lateness_change_nothing(start: Start, town: Path) -> None:
-    lines = (town / "events.ndjson").read_bytes().splitlines()[:6_000]
+    lines = (town / "events.ndjson").read_bytes().splitlines()[:4_000]
     end = closing(lines, PARTITIONS)
     expected = essence(orders_offline(town / "city", lines + end))
     assert expected
