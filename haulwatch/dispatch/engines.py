@@ -52,7 +52,7 @@ def parse_url(url: str) -> URL:
 
 def shown(url: URL) -> str:
     """The URL as it may be shown: no password, wherever it was."""
-    return url.set(query={}).render_as_string(hide_password=True)
+    return url.set(drivername=url.get_backend_name(), query={}).render_as_string(hide_password=True)
 
 
 def new_engine(url: str) -> Engine:

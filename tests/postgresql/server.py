@@ -22,7 +22,8 @@ from tests.servers import NoServerError, Watch, free_port
 
 DEBIAN = Path("/usr/lib/postgresql")
 USER, PASSWORD = "haulwatch", "p@ss/wörd:1"
-"""A password that has to be quoted in a URL."""
+"""A role without privileges beyond making databases and roles; a password that has to be quoted in a URL."""
+ADMINISTRATOR = "postgres"
 READY_S = 60.0
 STOP_S = 60.0
 SETTINGS = {
@@ -79,13 +80,14 @@ class Postgres:
         self._watch: Watch | None = None
 
     def url(self, database: str = "postgres") -> URL:
-        """The SQLAlchemy URL of one of its databases, as its owner, without a driver."""
+        """The SQLAlchemy URL of one of its databases, without a driver."""
         return URL.create("postgresql", USER, PASSWORD, "127.0.0.1", self.port, database)
 
     def start(self) -> None:
         """Starts it, or starts it again on what it had, and waits until it answers."""
         data = self.folder / "data"
-        if not data.exists():
+        fresh = not data.exists()
+        if fresh:
             self._initialize(data)
         deadline = time.monotonic() + READY_S
         while not self._answers():
@@ -96,6 +98,11 @@ class Postgres:
             if self._process is None or self._process.poll() is not None:
                 self._spawn(data)
             time.sleep(0.02)
+        if fresh:
+            role = f"CREATE ROLE {USER} LOGIN CREATEDB CREATEROLE PASSWORD '{PASSWORD}'"
+            with psycopg.connect(self._administrator(), autocommit=True) as connection:
+                connection.execute(role)
+                connection.execute(f"ALTER DATABASE postgres OWNER TO {USER}")
 
     def _spawn(self, data: Path) -> None:
         settings = SETTINGS | {"unix_socket_directories": str(self.folder), "listen_addresses": "127.0.0.1"}
@@ -118,15 +125,24 @@ class Postgres:
         secret = self.folder / "password"
         secret.write_text(PASSWORD, encoding="utf-8")
         secret.chmod(0o644)  # its folder is for the server's account only
-        options = [f"--username={USER}", f"--pwfile={secret}", "--auth=scram-sha-256", "--encoding=UTF8", "--no-locale"]
+        options = [
+            f"--username={ADMINISTRATOR}",
+            f"--pwfile={secret}",
+            "--auth=scram-sha-256",
+            "--encoding=UTF8",
+            "--no-locale",
+        ]
         command = [*self._prefix, self.programs / "initdb", "-D", data, *options, "--no-sync"]
         done = subprocess.run(command, cwd=self.folder, capture_output=True, text=True, check=False)
         if done.returncode != 0:
             raise AssertionError(f"initdb: {done.stdout}{done.stderr}")
 
+    def _administrator(self) -> str:
+        return self.url().set(username=ADMINISTRATOR).render_as_string(hide_password=False)
+
     def _answers(self) -> bool:
         try:
-            psycopg.connect(self.url().render_as_string(hide_password=False), connect_timeout=2).close()
+            psycopg.connect(self._administrator(), connect_timeout=2).close()
         except psycopg.OperationalError:
             return False
         return True
@@ -176,7 +192,10 @@ class Databases:
             self._spare.append(name)
         name = self._spare.pop()
         yield self.url(name)
-        self._empty(name)
+        try:
+            self._empty(name)
+        except psycopg.errors.InsufficientPrivilege:  # before PostgreSQL 15 the schema is not the owner's
+            return
         self._spare.append(name)
 
     def _empty(self, name: str) -> None:
@@ -189,6 +208,7 @@ class Databases:
             for (schema,) in schemas.fetchall():
                 connection.execute(sql.SQL("DROP SCHEMA {} CASCADE").format(sql.Identifier(schema)))
             connection.execute("CREATE SCHEMA public")
+            connection.execute("GRANT USAGE ON SCHEMA public TO PUBLIC")
 
     def drop_all(self) -> None:
         """Leaves nothing behind on the server."""
