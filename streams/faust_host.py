@@ -236,7 +236,7 @@ class FaustHost:
 
     async def _seek(self, number: int, offset: int) -> None:
         try:
-            # Not `seek`: that works on the consumer from another thread than the consumer's own, and breaks its fetcher.
+            # Not `seek`, which works on the consumer from outside of its thread and breaks its fetcher.
             await self.app.consumer.seek_wait({TP(self._topics.observations, number): offset})
         except (IllegalStateError, TimeoutError) as error:
             # Given up meanwhile, or no broker: the position is checked with every record all the same.
