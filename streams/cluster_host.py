@@ -23,10 +23,10 @@ from aiokafka.errors import KafkaError
 from haulwatch.domain.errors import HaulwatchError
 from haulwatch.domain.events import Tick
 from haulwatch.domain.instants import to_datetime
-from haulwatch.logs import trace_id
 from haulwatch.metrics import Sample
-from haulwatch.topics import MAX_LETTER_BYTES, TRACE_HEADER, Topics
+from haulwatch.topics import MAX_LETTER_BYTES, Topics
 from haulwatch.wire import DeadLetter, encode_events, partition
+from streams import traces
 from streams.cluster_figures import partition_samples
 from streams.kafka_outputs import Headers, Outgoing, Outputs
 from streams.kafka_snapshots import SnapshotClaim, first_offset_from
@@ -186,6 +186,7 @@ class ClusterHost:
             return
         for city_hash in host.cities_named(value):
             await self._city(city_hash)
+        owned.traces.note(headers, value)
         decided = host.apply(value, timestamp_ms, offset)
         if decided.breaches or decided.dead or decided.misplaced:
             await self._tell(owned, decided, headers)
@@ -217,15 +218,16 @@ class ClusterHost:
         if len(outstanding) > 1_000:
             outstanding[:] = [future for future in outstanding if not future.done()]
         for breach in decided.breaches:
-            value = msgspec.json.encode(breach)
-            outstanding.append(await send(Outgoing(topics.breaches, value, breach.truck_id.encode(), headers=headers)))
+            traced = owned.traces.of(breach)
+            value, key = msgspec.json.encode(breach), breach.truck_id.encode()
+            outstanding.append(await send(Outgoing(topics.breaches, value, key, headers=traced)))
             fields = {
                 "rule": breach.rule_id,
                 "truck": breach.truck_id,
                 "phase": breach.phase,
                 "breach": breach.breach_id,
             }
-            log.info("breach", extra={"fields": {**fields, **_trace(headers)}})
+            log.info("breach", extra={"fields": {**fields, "trace": ",".join(traces.ids(traced))}})
         for letter in decided.dead:
             outstanding.append(await send(dead_letter_record(topics, letter)))
         for event in decided.misplaced:
@@ -288,12 +290,6 @@ class ClusterHost:
             yield Sample(f"worker_{name}_total", "Counts of the worker", value, type="counter")
         for owned in self._at_work():
             yield from partition_samples(owned.host, owned.saved, self._now_ms())
-
-
-def _trace(headers: Headers) -> dict[str, str]:
-    """The trace ids that a record carries, as a field of a log line."""
-    ids = [found for name, value in headers if name == TRACE_HEADER and (found := trace_id(value))]
-    return {"trace": ",".join(ids)} if ids else {}
 
 
 def dead_letter_record(topics: Topics, letter: DeadLetter) -> Outgoing:

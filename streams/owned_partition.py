@@ -19,6 +19,7 @@ from streams.kafka_snapshots import SnapshotClaim, SnapshotError
 from streams.partition_host import PartitionHost
 from streams.runtime import CityRuntime
 from streams.snapshots import decode_head
+from streams.traces import Traces
 
 CHECKPOINT_S = 10.0
 CHECKPOINT_EVENTS = 50_000
@@ -54,6 +55,7 @@ class OwnedPartition:
         self.tokens: deque[tuple[int, Token]] = deque()
         self.outstanding: list[asyncio.Future[None]] = []
         self.saved = Savings()
+        self.traces = Traces()
         self._new_host = new_host
         self._take_claim = claim
         self._counters = counters
