@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl
+import tempfile
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
@@ -122,6 +123,7 @@ class FaustHost:
             stream_buffer_maxsize=BUFFERED_RECORDS,
             stream_wait_empty=False,
             store="memory://",
+            datadir=tempfile.gettempdir(),  # Faust wants a folder that is there; nothing is kept in it
             topic_allow_declare=False,
             topic_disable_leader=True,
             autodiscover=False,
