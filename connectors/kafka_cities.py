@@ -89,6 +89,16 @@ class Register:
         return self.deploying in (None, self.active)
 
 
+def read_register(settings: ClusterSettings) -> Register:
+    """What the cities topic says now. Raises WorldError."""
+    register = Register()
+    partitions_of(settings, settings.topics.cities)
+    with reader(settings) as consumer:
+        _assign(consumer, settings.topics.cities)
+        _catch_up(consumer, settings.topics.cities, register.take)
+    return register
+
+
 def publish_city(settings: ClusterSettings, city_hash: str, packed: bytes) -> Deployment:
     """Puts a city in force in every partition of the log; returns when the broker has all of it.
 

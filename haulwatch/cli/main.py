@@ -28,6 +28,7 @@ VERBS = (
     "gateway",
     "topics",
     "dead-letters",
+    "doctor",
     "worker",
     "console",
 )
