@@ -5,17 +5,14 @@ A record holds many small events, because what reads the log pays by the record.
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-import msgspec
-
 from haulwatch.domain.events import Event
 from haulwatch.topics import MAX_LETTER_BYTES, TRACE_HEADER
-from haulwatch.wire import DeadLetter, encode_events, partition
+from haulwatch.wire import DeadLetter, encode_dead_letter, encode_events, partition
 
 RECORD_EVENTS = 500
 RECORD_BYTES = 512 * 1024
@@ -93,11 +90,7 @@ def _encoded(events: Sequence[Event]) -> Iterator[tuple[bytes, int]]:
 
 def letter_record(topic: str, letter: DeadLetter, ticket: Ticket) -> Record:
     """A dead letter as a record of its own."""
-    value = msgspec.json.encode(letter)
-    if len(value) > MAX_LETTER_BYTES - RECORD_OVERHEAD:
-        # Control characters take six bytes each in JSON; Base64 is never more than a third longer than what came.
-        raw = "base64:" + base64.b64encode(letter.raw.encode()).decode()
-        value = msgspec.json.encode(msgspec.structs.replace(letter, raw=raw))
+    value = encode_dead_letter(letter, MAX_LETTER_BYTES - RECORD_OVERHEAD)
     headers = [("code", letter.code.encode()), ("source", letter.source.encode()), (TRACE_HEADER, ticket.trace)]
     return Record(topic, 0, value, headers, [Part(value, 1, ticket)])
 

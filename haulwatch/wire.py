@@ -284,6 +284,18 @@ def printable(raw: bytes) -> str:
         return "base64:" + base64.b64encode(raw).decode()
 
 
+def encode_dead_letter(letter: DeadLetter, at_most: int) -> bytes:
+    """A dead letter as JSON of at most so many bytes, where what it keeps allows that at all.
+
+    Control characters take six bytes each in JSON; Base64 is never more than a third longer than what came.
+    """
+    value = _encoder.encode(letter)
+    if len(value) > at_most and not letter.raw.startswith("base64:"):
+        raw = "base64:" + base64.b64encode(letter.raw.encode()).decode()
+        value = _encoder.encode(msgspec.structs.replace(letter, raw=raw))
+    return value
+
+
 def encode_event(event: Event) -> bytes:
     """One event as compact JSON, not ASCII-escaped."""
     return _encoder.encode(event)

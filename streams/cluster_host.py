@@ -25,7 +25,7 @@ from haulwatch.domain.events import Tick
 from haulwatch.domain.instants import to_datetime
 from haulwatch.metrics import Sample
 from haulwatch.topics import MAX_LETTER_BYTES, Topics
-from haulwatch.wire import DeadLetter, encode_events, partition
+from haulwatch.wire import DeadLetter, encode_dead_letter, encode_events, partition
 from streams import traces
 from streams.cluster_figures import partition_samples
 from streams.kafka_outputs import Headers, Outgoing, Outputs
@@ -36,6 +36,8 @@ from streams.runtime import CityRuntime
 
 RESTORES_AT_ONCE = 2
 RETRY_S = 1.0
+RECORD_OVERHEAD = 4096
+"""Room for headers and framing within the broker's limit of a record."""
 TOLD_PER_S = 1_000
 """Truck states told a second by one worker; maps of very large fleets are told less often."""
 
@@ -295,4 +297,6 @@ class ClusterHost:
 def dead_letter_record(topics: Topics, letter: DeadLetter) -> Outgoing:
     """A dead letter as a record of its topic."""
     headers = (("code", letter.code.encode()), ("source", letter.source.encode()))
-    return Outgoing(topics.dead_letters, msgspec.json.encode(letter), headers=headers)
+    return Outgoing(
+        topics.dead_letters, encode_dead_letter(letter, MAX_LETTER_BYTES - RECORD_OVERHEAD), headers=headers
+    )
