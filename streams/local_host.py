@@ -31,17 +31,15 @@ from streams.live_trucks import LiveTrucks
 from streams.local_log import LocalLog
 from streams.processor import PartitionProcessor
 from streams.runtime import CityRuntime
+from streams.ticking import TICK_MS, tick_due
 
 QUEUE_EVENTS = 50_000
 """Events that may wait for the disk; more are refused with `Busy`."""
 BATCH_EVENTS = 2_000
 CHECKPOINT_EVENTS = 50_000
 CHECKPOINT_S = 10.0
-TICK_S = 2.0
-LIVE_WITHIN_MS = 60_000
-"""The log follows the wall clock when its last event was received within this of now. A log of the past (recorded
-events posted later) carries its own time only, so that it is decided the same way whenever it is posted."""
 CITIES_KEPT = 4
+NEWEST_EVENTS = 500
 
 
 @dataclass(slots=True)
@@ -79,6 +77,7 @@ class LocalHost:
         self._queue_lock = threading.Lock()
         self._processor = PartitionProcessor(None, self._runtime_of)
         self._offset = 0
+        self._ticked = False
         self._applied_since = 0
         self._checkpoint_at = time.monotonic()
         self._stopping = False
@@ -135,7 +134,15 @@ class LocalHost:
         for offset, raw in self._log.events_after(self._offset):
             self._apply_logged(offset, decode_logged(raw))
             replayed += 1
+        self._ticked = self._clock_was_ticked()
         return replayed
+
+    def _clock_was_ticked(self) -> bool:
+        """Whether a tick was what last moved the log's clock, as far as its newest events tell."""
+        newest = [decode_logged(raw) for raw in self._log.newest_events(NEWEST_EVENTS)]
+        if not newest:
+            return False
+        return isinstance(max(newest, key=lambda event: to_ms(event.received_at or event.at)), Tick)
 
     def _apply_logged(self, offset: int, event: Event) -> None:
         breaches = self._processor.apply(event)
@@ -228,7 +235,7 @@ class LocalHost:
         batch: list[Submission] = []
         count = 0
         try:
-            item = self._queue.get(timeout=TICK_S)
+            item = self._queue.get(timeout=TICK_MS / 1000)
             while True:
                 if item is None:
                     self._stopping = True
@@ -277,17 +284,22 @@ class LocalHost:
         self._decide(logged)
 
     def _tick_due(self, logged: Sequence[tuple[int, Event]] = ()) -> bool:
-        """Whether the log is live and its clock lags behind the wall clock by a tick."""
-        clock_ms = self._processor.clock_ms
+        """Whether the log should be told the time, once what is in `logged` has been applied."""
+        clock_ms, ticked = self._processor.clock_ms, self._ticked
         for _offset, event in logged:
-            clock_ms = max(clock_ms, to_ms(event.received_at or event.at))
-        return TICK_S * 1000 <= self._now_ms() - clock_ms <= LIVE_WITHIN_MS
+            received_ms = to_ms(event.received_at or event.at)
+            if received_ms > clock_ms:
+                clock_ms, ticked = received_ms, isinstance(event, Tick)
+        return tick_due(clock_ms, self._now_ms(), ticked=ticked)
 
     def _decide(self, logged: Sequence[tuple[int, Event]]) -> None:
         found = False
         writing = False
         for offset, event in logged:
+            clock_ms = self._processor.clock_ms
             breaches = self._processor.apply(event)
+            if self._processor.clock_ms > clock_ms:
+                self._ticked = isinstance(event, Tick)
             self._offset = offset
             if breaches:
                 if not writing:

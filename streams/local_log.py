@@ -127,6 +127,11 @@ class LocalLog:
             yield from rows
             offset = rows[-1][0]
 
+    def newest_events(self, count: int) -> list[bytes]:
+        """The newest events, oldest first."""
+        rows = self._db.execute("SELECT event FROM log ORDER BY log_offset DESC LIMIT ?", (count,)).fetchall()
+        return [bytes(row[0]) for row in reversed(rows)]
+
     def last_offset(self) -> int:
         """The offset of the newest event; 0 for an empty log."""
         return int(self._db.execute("SELECT coalesce(max(log_offset), 0) FROM log").fetchone()[0])

@@ -17,15 +17,13 @@ from haulwatch.domain.events import CityActivated, Event, Tick
 from haulwatch.domain.instants import NEVER_MS
 from haulwatch.domain.live import TruckPosition
 from haulwatch.wire import DeadLetter, decode_events, encode_event, printable
+from streams import ticking
 from streams.live_trucks import position_of
 from streams.processor import PartitionProcessor
 from streams.records import LogReader
 from streams.runtime import CityRuntime
 from streams.snapshots import Changes
 
-TICK_MS = 2_000
-LIVE_WITHIN_MS = 60_000
-"""A log whose last event was received within this of now follows the wall clock (see `tick_due`)."""
 TICK_LOST_MS = 30_000
 """A tick that has not come back after this long is written again."""
 
@@ -126,15 +124,9 @@ class PartitionHost:
     # -- time -------------------------------------------------------------------------------------------------------
 
     def tick_due(self, now_ms: int) -> bool:
-        """Whether the partition's clock should be told the time: it follows the wall clock and lags behind it.
-
-        A log is live while its last event was received within a minute of now, or while ticks are what moves its
-        clock. Recorded traffic carries its own time and gets no ticks, so that it is decided the same whenever it
-        comes.
-        """
+        """Whether the partition's clock should be told the time (see `streams.ticking`)."""
         clock_ms = self.processor.clock_ms
-        behind_ms = now_ms - clock_ms
-        if clock_ms == NEVER_MS or behind_ms < TICK_MS or not (self._ticked or behind_ms <= LIVE_WITHIN_MS):
+        if not ticking.tick_due(clock_ms, now_ms, ticked=self._ticked):
             return False
         if clock_ms < self._tick_sent_ms and now_ms - self._tick_sent_ms < TICK_LOST_MS:
             return False  # the last one is still on its way through the log

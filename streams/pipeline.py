@@ -35,12 +35,15 @@ def apply_event(runtime: CityRuntime, state: TruckState, event: Pending, at_ms: 
 
 def _position(runtime: CityRuntime, state: TruckState, truck: Truck, event: Position, at_ms: int) -> list[DerivedEvent]:
     derived: list[DerivedEvent] = []
-    if state.silent and state.trip is not None:
-        state.trip.dark_s += (at_ms - state.heard_ms) / 1000
+    # Writing to a state costs several times what reading does: what rarely changes is written when it does.
+    if state.silent:
+        state.silent = False
+        if state.trip is not None:
+            state.trip.dark_s += (at_ms - state.heard_ms) / 1000
     state.heard_ms = at_ms
-    state.silent = False
-    if event.ignition is not None:
-        state.ignition = event.ignition
+    ignition = event.ignition
+    if ignition is not None and ignition is not state.ignition:
+        state.ignition = ignition
     first = state.fix_ms == NEVER_MS
     if good_fix(state, event, at_ms, runtime.accuracy_m):
         changes = runtime.tracker.step(

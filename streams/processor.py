@@ -19,7 +19,7 @@ from typing import Any
 from haulwatch.domain.breaches import Breach
 from haulwatch.domain.events import SOURCE_PRIORITY, CityActivated, Event, Tick
 from haulwatch.domain.instants import EPOCH, FOREVER_MS, NEVER_MS
-from haulwatch.domain.trucks import Pending, TruckState
+from haulwatch.domain.trucks import Pending, TruckState, Waiting
 from streams import late
 from streams.judge import end_episodes, judge, release_held
 from streams.pipeline import apply_event, apply_rule_deadline, apply_silence, silence_due_ms
@@ -56,6 +56,7 @@ class PartitionProcessor:
         self._trucks: dict[str, TruckState] = {}
         self._wheel: dict[int, list[TruckState]] = {}
         self._swept = NEVER_MS
+        self._sweep_from_ms = NEVER_MS
         self._touched: set[str] = set()
 
     # -- in ---------------------------------------------------------------------------------------------------------
@@ -70,13 +71,13 @@ class PartitionProcessor:
             return []
         out: list[Breach] = []
         since = event.at - EPOCH
-        at_ms = since.days * 86_400_000 + since.seconds * 1000 + since.microseconds // 1000
+        at_ms = (since.days * 86_400 + since.seconds) * 1000 + since.microseconds // 1000
         received_at = event.received_at
         if received_at is None:
             received_ms = at_ms
         else:
             since = received_at - EPOCH
-            received_ms = since.days * 86_400_000 + since.seconds * 1000 + since.microseconds // 1000
+            received_ms = (since.days * 86_400 + since.seconds) * 1000 + since.microseconds // 1000
         priority = SOURCE_PRIORITY.get(type(event))
         if priority is None and isinstance(event, CityActivated):
             # Its place in the log counts, not its time: recorded traffic may come behind it.
@@ -84,7 +85,7 @@ class PartitionProcessor:
             return in_order(out)
         if received_ms > self.clock_ms:
             self.clock_ms = received_ms
-            if received_ms // SLOT_MS > self._swept:
+            if received_ms >= self._sweep_from_ms:
                 self._sweep(received_ms // SLOT_MS, out)
         if priority is None:
             assert isinstance(event, Tick)
@@ -103,7 +104,6 @@ class PartitionProcessor:
         return in_order(out)
 
     def _take(self, event: Pending, at_ms: int, received_ms: int, priority: int, out: list[Breach]) -> None:
-        self._touched.add(event.truck_id)
         state = self._trucks.get(event.truck_id)
         if state is not None:
             if state.wake_ms < self.clock_ms:
@@ -112,33 +112,32 @@ class PartitionProcessor:
                 state = None
         if state is None:
             state = self._trucks[event.truck_id] = TruckState(event.truck_id)
+        self._touched.add(state.truck_id)
         event_id = event.event_id
-        if at_ms <= state.applied_ms and (at_ms, priority, event_id) <= (
-            state.applied_ms,
-            state.applied_priority,
-            state.applied_id,
-        ):
-            late.take(
-                self._runtime_in_force(), state, (at_ms, priority, event_id, received_ms, event), self.counters, out
-            )
-            self._reschedule(state)
-            return
         waiting = state.waiting
-        key = (at_ms, priority, event_id)
+        # Nearly every event is the only one of its truck and newer than what has been applied.
+        if at_ms > state.applied_ms and not waiting:
+            waiting.append((at_ms, priority, event_id, received_ms, event))
+        elif not self._sort_in(state, (at_ms, priority, event_id, received_ms, event), out):
+            return
+        due_ms = received_ms + self._runtime_in_force().lateness_ms
+        if due_ms < state.wake_ms:
+            self._wake_at(state, due_ms)
+
+    def _sort_in(self, state: TruckState, taken: Waiting, out: list[Breach]) -> bool:
+        """Puts an event where it belongs among those that wait; False when it is none of them (late, a duplicate)."""
+        key = taken[:3]
+        if key <= (state.applied_ms, state.applied_priority, state.applied_id):
+            late.take(self._runtime_in_force(), state, taken, self.counters, out)
+            self._reschedule(state)
+            return False
+        waiting = state.waiting
         place = bisect_left(waiting, key)
         if place < len(waiting) and waiting[place][:3] == key:
             self.counters["duplicate"] += 1
-            return
-        waiting.insert(place, (at_ms, priority, event_id, received_ms, event))
-        due_ms = received_ms + self._runtime_in_force().lateness_ms
-        if due_ms < state.wake_ms:
-            state.wake_ms = due_ms
-            slot = max(due_ms // SLOT_MS, self._swept)
-            bucket = self._wheel.get(slot)
-            if bucket is None:
-                self._wheel[slot] = [state]
-            else:
-                bucket.append(state)
+            return False
+        waiting.insert(place, taken)
+        return True
 
     # -- time -------------------------------------------------------------------------------------------------------
 
@@ -146,6 +145,7 @@ class PartitionProcessor:
         """Releases every truck with something due before the current slot."""
         wheel = self._wheel
         first, self._swept = self._swept, slot
+        self._sweep_from_ms = (slot + 1) * SLOT_MS
         slots = range(first, slot) if slot - first <= len(wheel) else sorted(s for s in wheel if s < slot)
         for passed in slots:
             for state in wheel.pop(passed, ()):
@@ -183,7 +183,10 @@ class PartitionProcessor:
             else:
                 break
             deadline_ms = next_deadline_ms(runtime, state)
-        self._schedule(runtime, state, deadline_ms)
+        if waiting or deadline_ms == FOREVER_MS:
+            self._schedule(runtime, state, deadline_ms)
+        else:
+            self._wake_at(state, deadline_ms + runtime.lateness_ms)
 
     def _apply_next(self, runtime: CityRuntime, state: TruckState, out: list[Breach]) -> None:
         at_ms, priority, event_id, _received_ms, event = waiting = state.waiting.pop(0)
@@ -191,7 +194,8 @@ class PartitionProcessor:
             late.close_or_join(state, waiting)
         detections = apply_event(runtime, state, event, at_ms)
         state.applied_ms = at_ms
-        state.applied_priority = priority
+        if state.applied_priority != priority:
+            state.applied_priority = priority
         state.applied_id = event_id
         for detection in detections:
             judge(runtime, state, detection, out)
@@ -225,8 +229,11 @@ class PartitionProcessor:
                 wake_ms = waiting[3]
         if wake_ms == FOREVER_MS:
             state.wake_ms = FOREVER_MS
-            return
-        state.wake_ms = wake_ms = wake_ms + runtime.lateness_ms
+        else:
+            self._wake_at(state, wake_ms + runtime.lateness_ms)
+
+    def _wake_at(self, state: TruckState, wake_ms: int) -> None:
+        state.wake_ms = wake_ms
         slot = wake_ms // SLOT_MS
         if slot < self._swept:
             slot = self._swept
@@ -301,6 +308,7 @@ class PartitionProcessor:
         self._touched = set()
         self._wheel = {}
         self._swept = self.clock_ms // SLOT_MS
+        self._sweep_from_ms = (self._swept + 1) * SLOT_MS
         for state in trucks:
             self._reschedule(state)
 

@@ -33,11 +33,14 @@ class CityRuntime:
         self.permits = PermitTable(list(city.registry.permits.values()), self.local_date)
         self.zone_names: dict[str, Text] = {zone.zone_id: zone.name for zone in city.zones}
         self._rules = {rule.rule_id: rule for rule in city.compiled.rules}
+        self._registered = city.registry.trucks
         self._strangers: dict[str, Truck] = {}
 
     def truck(self, truck_id: str) -> Truck:
         """The registered truck, or one of which nothing but the plate is known."""
-        truck = self.registry.trucks.get(truck_id) or self._strangers.get(truck_id)
+        truck = self._registered.get(truck_id)
+        if truck is None:
+            truck = self._strangers.get(truck_id)
         if truck is None:
             if len(self._strangers) >= STRANGERS_KEPT:
                 self._strangers.clear()  # misread plates have no end

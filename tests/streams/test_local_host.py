@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 
 import msgspec
@@ -11,11 +13,11 @@ import pytest
 
 from haulwatch.city import City, build_city, pack_city
 from haulwatch.domain.errors import WorldError
-from haulwatch.domain.events import Event
+from haulwatch.domain.events import Event, Tick
 from haulwatch.domain.instants import to_ms
 from haulwatch.domain.live import Busy
 from haulwatch.testing import at, city_files_of, decide, position
-from haulwatch.wire import encode_event
+from haulwatch.wire import decode_logged, encode_event
 from streams import local_host
 from streams.local_host import LocalHost
 from streams.local_log import LocalLog
@@ -170,6 +172,34 @@ def test_another_city_takes_over_at_its_place_in_the_log(tmp_path: Path, city: C
     host.start()
     host.stop()
     assert phases(tmp_path) == before
+
+
+def test_a_live_log_that_was_down_is_told_the_time_again_though_no_truck_speaks(tmp_path: Path, city: City) -> None:
+    clock = Clock(100.0)
+    host = started(tmp_path, city, clock)
+    host.submit(encode_event(position(95, received_s=95)), "application/json")
+    host.stop()
+    clock.t_s = 100.0 + 600.0  # nobody was there to write ticks
+
+    def clocks() -> list[datetime]:
+        return [event.received_at or event.at for event in logged(tmp_path) if isinstance(event, Tick)]
+
+    ticks = len(clocks())
+    assert ticks >= 1
+    host = started(tmp_path, city, clock)
+    deadline = time.monotonic() + 30
+    while len(clocks()) == ticks and time.monotonic() < deadline:
+        time.sleep(0.05)  # the host's own thread ticks; the deadline bounds it
+    host.stop()
+    assert clocks()[-1] == at(700.0)
+
+
+def logged(folder: Path) -> list[Event]:
+    log = LocalLog(folder / "log.sqlite")
+    try:
+        return [decode_logged(raw) for _offset, raw in log.events_after(0)]
+    finally:
+        log.close()
 
 
 def test_a_live_log_gets_ticks_and_a_recorded_one_does_not(tmp_path: Path, city: City) -> None:
