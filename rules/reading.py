@@ -31,7 +31,7 @@ _BASE_60 = re.compile(r"[-+]?[0-9]+(?::[0-5]?[0-9])+(?:\.[0-9]*)?")
 _SWITCH_WORD = re.compile(r"(?:yes|no|on|off|true|false)", re.IGNORECASE)
 _HOURS = re.compile(r"([0-9]{1,2}):([0-9]{2})-([0-9]{1,2}):([0-9]{2})")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-RULE_ID = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*")
+RULE_ID = re.compile(r"(?=.{1,128}\Z)[a-z][a-z0-9]*(?:-[a-z0-9]+)*")  # the order store keeps 128 characters
 REFERENCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]*")
 
 

@@ -11,7 +11,7 @@ from sqlalchemy import bindparam, insert, select, update
 from haulwatch.dispatch import tables
 from haulwatch.dispatch.ledger import Recorder
 from haulwatch.dispatch.lifecycle import COLLECTING, decide
-from haulwatch.dispatch.records import ORDER_BY_ID, canonical, order_of
+from haulwatch.dispatch.records import canonical, order_of, order_row, storable
 from haulwatch.domain.orders import Actor, BadCommand, Conflict, Order, Step, UnknownOrder
 from haulwatch.domain.text import Text
 
@@ -52,7 +52,7 @@ class Commander:
         """
         if self._key is None:
             return self._advance(step)
-        if not 0 < len(self._key) <= MAX_KEY:
+        if not 0 < len(self._key) <= MAX_KEY or not storable(self._key):
             raise BadCommand({"idempotency_key": Text(f"应为 1 至 {MAX_KEY} 个字符", f"1 to {MAX_KEY} characters")})
         # A bulk request has one key for many orders, so the order is part of what the key is unique for.
         key = _sha256([self._key, step.order_id])
@@ -92,7 +92,7 @@ class Commander:
         return after
 
     def _current(self, order_id: str) -> Order:
-        row = self._connection.execute(ORDER_BY_ID, {"of_order": order_id}).one_or_none()
+        row = order_row(self._connection, order_id)
         if row is None:
             raise UnknownOrder(order_id)
         return order_of(row)

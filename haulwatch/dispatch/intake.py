@@ -24,11 +24,15 @@ from sqlalchemy import Row, bindparam, func, insert, select, update
 
 from haulwatch.dispatch import tables
 from haulwatch.dispatch.ledger import SYSTEM, Recorder
-from haulwatch.dispatch.records import ORDER_BY_ID, canonical, instant, instant_ms, order_of
+from haulwatch.dispatch.records import canonical, instant, instant_ms, order_of, order_row, storable
 from haulwatch.domain.breaches import Breach, Severity
+from haulwatch.domain.errors import DeviceError
 from haulwatch.domain.orders import Order, Urgency
+from haulwatch.domain.text import Text
 
 SEVERITY_RANK: dict[Severity, int] = {"info": 0, "minor": 1, "major": 2, "critical": 3}
+LONGEST = {"breach_id": 128, "rule_id": 128, "rule_hash": 128, "city_hash": 128, "truck_id": 32}
+MOST_OCCURRENCES = 2**31 - 1
 URGENCY_RANK: dict[Urgency, int] = {"low": 0, "normal": 1, "urgent": 2}
 
 Outcome = tuple[str, str | None]
@@ -71,6 +75,20 @@ def urgency_by_severity(breach: Breach) -> Urgency:
     return by_severity[breach.severity]
 
 
+def check_fits(breach: Breach) -> None:
+    """Raises `DeviceError` (`unfit_breach`) for a finding that no database could hold, whatever this one lets pass."""
+    for name, longest in LONGEST.items():
+        value: str = getattr(breach, name)
+        if not 0 < len(value) <= longest or not storable(value):
+            raise DeviceError(
+                "unfit_breach",
+                Text(f"{name} 应为 1 至 {longest} 个字符的文本", f"{name}: not a text of 1 to {longest} characters"),
+            )
+    if not 0 < breach.occurrences <= MOST_OCCURRENCES:
+        text = Text(f"occurrences 应为 1 至 {MOST_OCCURRENCES}", f"occurrences: not from 1 to {MOST_OCCURRENCES}")
+        raise DeviceError("unfit_breach", text)
+
+
 def ended_instant(breach: Breach) -> str | None:
     """When the episode ended, as far as this record knows."""
     return None if breach.ended_at is None else instant(breach.ended_at)
@@ -101,7 +119,8 @@ class Intake:
         self._last_numbers: dict[str, int] = {}
 
     def take(self, breach: Breach) -> Outcome:
-        """Files one finding and says what became of it."""
+        """Files one finding and says what became of it. Raises `DeviceError` for one that cannot be held."""
+        check_fits(breach)
         known = self._connection.execute(_KNOWN, {"of_breach": breach.breach_id}).one_or_none()
         if known is not None:
             return self._continue(known, breach)
@@ -245,7 +264,9 @@ class Intake:
         They are computed from the episodes, not added up, so the order in which the findings came makes no difference.
         """
         totals = self._connection.execute(_TOTALS, {"of_order": order_id}).one()
-        before = order_of(self._connection.execute(ORDER_BY_ID, {"of_order": order_id}).one())
+        row = order_row(self._connection, order_id)
+        assert row is not None, f"the inbox knows order {order_id}, which is not there"
+        before = order_of(row)
         urgency = before.urgency if breach.late or before.late else self._urgency_of(breach)
         changed: dict[str, Any] = {
             "change_id": self._recorder.next_change(),

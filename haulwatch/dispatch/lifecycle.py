@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from haulwatch.dispatch.records import storable
 from haulwatch.domain.orders import (
     VERDICTS,
     Actor,
@@ -150,7 +151,7 @@ def check_data(row: Transition, data: Mapping[str, Any]) -> dict[str, Text]:
     for name, value in data.items():
         if name not in longest:
             problems[name] = Text("此操作没有该项", "not a field of this command")
-        elif not isinstance(value, str) or len(value) > longest[name]:
+        elif not isinstance(value, str) or len(value) > longest[name] or not storable(value):
             limit = longest[name]
             problems[name] = Text(f"应为不超过 {limit} 字的文本", f"a text of at most {limit} characters")
     for field in row.given:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import Row, Select, bindparam, select
+from sqlalchemy import Connection, Row, Select, bindparam, select
 
 from haulwatch.dispatch import tables
 from haulwatch.domain.breaches import Breach
@@ -17,6 +18,7 @@ from haulwatch.domain.text import Text
 
 _ORDER_COLUMNS = Order.__struct_fields__
 _OCCURRENCE_COLUMNS = Occurrence.__struct_fields__
+_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 
 
 def canonical(value: Any) -> str:
@@ -38,13 +40,24 @@ def instant_ms(text: str) -> int:
     return to_ms(at)
 
 
+def storable(text: str) -> bool:
+    """Whether every database can hold the text: PostgreSQL takes no NUL, none takes half a character of UTF-16."""
+    return _UNSTORABLE.search(text) is None
+
+
 def select_orders() -> Select[Any]:
     """Selects what `order_of` reads: all of an order except the stored finding."""
     return select(*(tables.orders.c[name] for name in _ORDER_COLUMNS))
 
 
-ORDER_BY_ID = select_orders().where(tables.orders.c.order_id == bindparam("of_order"))
-"""The order of the id `of_order`, for `order_of`."""
+_ORDER_BY_ID = select_orders().where(tables.orders.c.order_id == bindparam("of_order"))
+
+
+def order_row(connection: Connection, order_id: str) -> Row[Any] | None:
+    """The row of an order for `order_of`, None when there is no such order."""
+    if not storable(order_id):
+        return None
+    return connection.execute(_ORDER_BY_ID, {"of_order": order_id}).one_or_none()
 
 
 def select_occurrences() -> Select[Any]:

@@ -13,7 +13,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import msgspec
-from sqlalchemy import Engine, func, select
+from sqlalchemy import Engine, false, func, select
 
 from haulwatch.dispatch import tables
 from haulwatch.dispatch.audit import AuditReport, Checkpoint, verify
@@ -24,14 +24,15 @@ from haulwatch.dispatch.ledger import Recorder
 from haulwatch.dispatch.lifecycle import TRANSITIONS, commands_in
 from haulwatch.dispatch.outbox import OutboxReader
 from haulwatch.dispatch.records import (
-    ORDER_BY_ID,
     audit_entry_of,
     breach_of,
     instant,
     occurrence_of,
     order_of,
+    order_row,
     select_occurrences,
     select_orders,
+    storable,
 )
 from haulwatch.domain.breaches import Breach
 from haulwatch.domain.instants import rfc3339
@@ -110,7 +111,10 @@ class OrderStore:
     # Findings
 
     def intake(self, breaches: Iterable[Breach]) -> IntakeResult:
-        """Files a batch of findings in one transaction: all of it or, after an error, none. Safe to repeat."""
+        """Files a batch of findings in one transaction: all of it or, after an error, none. Safe to repeat.
+
+        Raises `DeviceError` when one of them cannot be held by any database.
+        """
         # Read before the transaction begins: whoever makes the findings must not keep other writers waiting.
         records = tuple(breaches)
         with writing(self._engine) as connection:
@@ -214,7 +218,7 @@ class OrderStore:
         """Everything about one order; raises `UnknownOrder`."""
         orders, occurrences, audit = tables.orders, tables.occurrences, tables.audit
         with reading(self._engine) as connection:
-            row = connection.execute(ORDER_BY_ID, {"of_order": order_id}).one_or_none()
+            row = order_row(connection, order_id)
             if row is None:
                 raise UnknownOrder(order_id)
             order = order_of(row)
@@ -273,9 +277,9 @@ def _conditions(where: OrderFilter) -> list[Any]:
         (table.c.category, where.categories),
         (table.c.severity, where.severities),
     )
-    conditions: list[Any] = [column.in_(values) for column, values in several if values]
+    conditions: list[Any] = [column.in_(list(filter(storable, values))) for column, values in several if values]
     if where.truck_id is not None:
-        conditions.append(table.c.truck_id == where.truck_id)
+        conditions.append(table.c.truck_id == where.truck_id if storable(where.truck_id) else false())
     if where.late is not None:
         conditions.append(table.c.late == where.late)
     if where.since is not None:

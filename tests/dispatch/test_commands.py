@@ -147,7 +147,16 @@ def test_a_key_belongs_to_one_actor(store: OrderStore, anyone: Actor) -> None:
     assert order.stage == "dispatched"
 
 
-@pytest.mark.parametrize("key", ["", "k" * 129])
+@pytest.mark.parametrize("squad", ["S-1\0", "\ud800"])
+def test_what_no_database_holds_is_no_text(store: OrderStore, anyone: Actor, squad: str) -> None:
+    store.command(ID, "file", expected_version=1, actor=anyone)
+    with pytest.raises(BadCommand):
+        store.command(ID, "dispatch", expected_version=2, actor=anyone, data={"squad_id": squad})
+    with pytest.raises(UnknownOrder):
+        store.command(squad, "dispatch", expected_version=2, actor=anyone, data={"squad_id": "S-1"})
+
+
+@pytest.mark.parametrize("key", ["", "k" * 129, "\0", "\ud800"])
 def test_a_key_has_a_sensible_length(store: OrderStore, anyone: Actor, key: str) -> None:
     with pytest.raises(BadCommand):
         store.command(ID, "file", expected_version=1, actor=anyone, idempotency_key=key)

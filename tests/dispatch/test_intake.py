@@ -6,12 +6,15 @@ from collections.abc import Callable
 from itertools import pairwise
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from haulwatch.dispatch.store import OrderStore, open_store
 from haulwatch.domain.breaches import Breach
-from haulwatch.domain.orders import Actor, IntakeResult, Order
+from haulwatch.domain.errors import DeviceError
+from haulwatch.domain.orders import Actor, IntakeResult, Order, OrderFilter
+from haulwatch.domain.text import Text
+from tests.dispatch.conftest import examples
 
 Make = Callable[..., Breach]
 
@@ -182,6 +185,37 @@ def test_a_batch_that_fails_leaves_nothing(store: OrderStore, breach: Make) -> N
     assert store.intake([breach()]).opened == ("HW-20260501-0001",)
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"breach_id": "b" * 129},
+        {"truck_id": "x" * 33},
+        {"truck_id": "浙E\0"},
+        {"rule_id": ""},
+        {"rule_hash": "r\0"},
+        {"city_hash": "\ud800"},
+        {"count": 0},
+        {"count": 1 << 31},
+    ],
+)
+def test_what_no_database_could_hold_is_a_bad_finding(
+    store: OrderStore, breach: Make, changes: dict[str, object]
+) -> None:
+    with pytest.raises(DeviceError) as refused:
+        store.intake([breach("b0"), breach(**changes)])
+    assert refused.value.code == "unfit_breach"
+    assert store.list().orders == []
+
+
+def test_texts_that_a_database_could_not_hold_as_they_are(store: OrderStore, breach: Make) -> None:
+    """Inside JSON anything goes; a plate may be as long and as strange as events allow."""
+    plate = "𠮷" * 32
+    store.intake([breach(truck_id=plate, summary=Text("\0", "\0"), zone_ids=["\0"])])
+    (order,) = store.list(OrderFilter(truck_id=plate)).orders
+    assert (order.summary, order.zone_ids) == (Text("\0", "\0"), ["\0"])
+    assert store.verify().problem is None
+
+
 def picture(store: OrderStore) -> list[object]:
     """Everything about the orders except when the wall clock saw it."""
     found: list[object] = []
@@ -209,20 +243,22 @@ def stories(draw: st.DrawFn) -> list[Spec]:
     return records
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(story=stories(), cuts=st.lists(st.integers(0, 40), max_size=4), again=st.integers(0, 40))
-def test_batches_and_repetitions_make_no_difference(
-    another_url: Callable[[], str], breach: Make, story: list[Spec], cuts: list[int], again: int
-) -> None:
+def test_batches_and_repetitions_make_no_difference(url: str, another_url: Callable[[], str], breach: Make) -> None:
     """However the log is cut into batches, and from wherever it is sent again, the orders are the same."""
-    records = [breach(breach_id, phase, count, **changes) for breach_id, phase, count, changes in story]
-    once, often = (open_store(another_url()) for _ in range(2))
-    once.intake(records)
-    edges = sorted({0, len(records), *(cut for cut in cuts if cut < len(records))})
-    for start, end in pairwise(edges):
-        often.intake(records[max(0, start - again) : end])
-    often.intake(records)
-    expected, found = picture(once), picture(often)
-    once.close()
-    often.close()
-    assert found == expected
+
+    @settings(max_examples=examples(url, 40), deadline=None)
+    @given(story=stories(), cuts=st.lists(st.integers(0, 40), max_size=4), again=st.integers(0, 40))
+    def hold(story: list[Spec], cuts: list[int], again: int) -> None:
+        records = [breach(breach_id, phase, count, **changes) for breach_id, phase, count, changes in story]
+        once, often = (open_store(another_url()) for _ in range(2))
+        once.intake(records)
+        edges = sorted({0, len(records), *(cut for cut in cuts if cut < len(records))})
+        for start, end in pairwise(edges):
+            often.intake(records[max(0, start - again) : end])
+        often.intake(records)
+        expected, found = picture(once), picture(often)
+        once.close()
+        often.close()
+        assert found == expected
+
+    hold()

@@ -12,6 +12,7 @@ from haulwatch.dispatch.lifecycle import FINAL, TRANSITIONS
 from haulwatch.dispatch.store import open_store
 from haulwatch.domain.breaches import Breach
 from haulwatch.domain.orders import COMMANDS, ROLES, VERDICTS, Actor, BadCommand, Conflict, Transition
+from tests.dispatch.conftest import examples
 
 ACTOR = Actor("local", frozenset(ROLES))
 FIELDS = {
@@ -27,7 +28,7 @@ TARGETS: dict[tuple[str, str], Transition] = {(row.source, row.command): row for
 
 
 def test_whatever_is_sent_the_store_agrees_with_the_model(
-    breach: Callable[..., Breach], another_url: Callable[[], str]
+    breach: Callable[..., Breach], url: str, another_url: Callable[[], str]
 ) -> None:
     class Desk(RuleBasedStateMachine):
         """The model: the stage and version of every order, the commands carried out, the answers by key."""
@@ -136,4 +137,6 @@ def test_whatever_is_sent_the_store_agrees_with_the_model(
                     assert self.store.get(order_id).commands == []
                     assert commands[-1] in ("close", "reject", "void")
 
-    run_state_machine_as_test(Desk, settings=settings(max_examples=25, stateful_step_count=25, deadline=None))
+    run_state_machine_as_test(
+        Desk, settings=settings(max_examples=examples(url, 25), stateful_step_count=25, deadline=None)
+    )

@@ -8,7 +8,7 @@ import pytest
 
 from haulwatch.dispatch.store import OrderStore
 from haulwatch.domain.breaches import Breach
-from haulwatch.domain.orders import STAGES, Actor, BadCommand, OrderFilter
+from haulwatch.domain.orders import STAGES, Actor, BadCommand, OrderFilter, UnknownOrder
 
 Make = Callable[..., Breach]
 
@@ -46,6 +46,14 @@ def five_orders(store: OrderStore, breach: Make, anyone: Actor) -> None:
 )
 def test_filters(store: OrderStore, where: OrderFilter, numbers: list[int]) -> None:
     assert [int(order.order_id[-4:]) for order in store.list(where).orders] == numbers
+
+
+@pytest.mark.parametrize("strange", ["\0", "浙E1\0", "\ud800"])
+def test_what_no_database_holds_is_not_found(store: OrderStore, strange: str) -> None:
+    assert store.list(OrderFilter(truck_id=strange)).orders == []
+    assert store.list(OrderFilter(stages=(strange,))).orders == []  # type: ignore[arg-type]
+    with pytest.raises(UnknownOrder):
+        store.get(strange)
 
 
 def test_pages_do_not_shift_when_orders_come_in(store: OrderStore, breach: Make) -> None:
