@@ -34,7 +34,7 @@ from haulwatch.topics import MIB, TRACE_HEADER
 BATCH_RECORDS = 200
 POLL_MS = 500
 RETRY_MS = 1_000
-SESSION_MS = 10_000
+SESSION_MS = 6_000
 """After so long without a sign of life a console's share goes to the others."""
 POLL_INTERVAL_MS = 600_000
 """A database may keep one transaction waiting for so long before this console counts as stuck."""

@@ -166,7 +166,6 @@ def test_while_the_store_is_away_nothing_is_lost_and_the_member_stays(
     topics: ClusterSettings, producer: KafkaProducer, store: OrderStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("connectors.kafka_breaches.POLL_INTERVAL_MS", 6_000)
-    monkeypatch.setattr("connectors.kafka_breaches.SESSION_MS", 6_000)
     intake = Fickle(store)
     send(producer, topics, *(found(n) for n in range(50)))
     with reading(topics, intake) as reader:
