@@ -12,6 +12,8 @@ from kafka import KafkaConsumer, TopicPartition
 from kafka.admin import KafkaAdminClient
 
 from connectors import kafka_cities, kafka_topics
+from haulwatch.bootstrap import open_order_store
+from haulwatch.bootstrap.console import PUBLISHER
 from haulwatch.city import build_city, city_files, pack_city
 from haulwatch.settings import ClusterSettings
 from tests.e2e.api import Api, figures_of
@@ -97,18 +99,23 @@ class Cluster(Api):
         """Every process that ought to run."""
         return [self.gateway, self.console, *self.workers]
 
-    def scale(self, workers: int) -> None:
-        """Starts workers, or asks the last ones to end, until there are so many; does not wait for new ones."""
+    def scale(self, workers: int) -> list[int]:
+        """Starts workers, or asks the last ones to end, until there are so many; does not wait for new ones.
+
+        Returns how those ended that were asked to.
+        """
+        codes: list[int] = []
         while self._workers > workers:
-            name = f"worker-{self._workers}"
+            child = self.children[f"worker-{self._workers}"]
             self._workers -= 1
-            child = self.children[name]
-            assert not child.running or child.stop() == 0, f"{name} did not end well:\n{child.tail()}"
+            if child.running:
+                codes.append(child.stop())
         while self._workers < workers:
             self._workers += 1
             name = f"worker-{self._workers}"
             child = self.children.get(name) or self._child(name, "worker")
             child.start()
+        return codes
 
     def _named(self, name: str | None) -> Iterable[Child]:
         return self.wanted if name is None else (self.children[name],)
@@ -161,16 +168,30 @@ class Cluster(Api):
     def settle(self, timeout_s: float = SETTLE_S) -> None:
         """Everything that was taken in has become orders: what stands in the topics now is acknowledged by its reader.
 
-        In the order of the data path: inlets, log, breaches.
+        In the order of the data path: inlets, log, breaches, order changes.
         """
-        for topic in (*self.topics.inlets, self.topics.observations, self.topics.breaches):
-            ends = {number: end for number, end in self.ends(topic).items() if end > 0}
+        for topic in (*self.topics.inlets, self.topics.observations):
+            self._wait_read(topic, timeout_s)
+        self.settle_breaches(timeout_s)
 
-            def reached(topic: str = topic, ends: dict[int, int] = ends) -> bool:
-                done = self.committed(topic)
-                return all(done.get(number, 0) >= end for number, end in ends.items())
+    def settle_breaches(self, timeout_s: float = SETTLE_S) -> None:
+        """What the workers have said so far has become orders, and these have been told."""
+        self._wait_read(self.topics.breaches, timeout_s)
+        store = open_order_store(self.settings.database)
+        try:
+            outbox = store.outbox_reader(PUBLISHER)
+            wait_until(lambda: outbox.position() >= store.last_change_id(), "all order changes told", timeout_s, 0.5)
+        finally:
+            store.close()
 
-            wait_until(reached, f"all of {topic} read", timeout_s, 0.5)
+    def _wait_read(self, topic: str, timeout_s: float) -> None:
+        ends = {number: end for number, end in self.ends(topic).items() if end > 0}
+
+        def reached() -> bool:
+            done = self.committed(topic)
+            return all(done.get(number, 0) >= end for number, end in ends.items())
+
+        wait_until(reached, f"all of {topic} read", timeout_s, 0.5)
 
     def figures(self, name: str) -> dict[str, float]:
         """What a process says on /metrics."""
