@@ -25,6 +25,8 @@ TRACEPARENT: ContextVar[str | None] = ContextVar("traceparent", default=None)
 
 CHATTY = ("aiokafka", "faust", "kafka", "mode", "aiohttp.access")
 """Libraries that tell every connection they open; their warnings are worth hearing."""
+REPEATED_EVERY_S = 30.0
+SAID_KEPT = 1_000
 
 
 def setup(form: Literal["json", "text"], process: str, level: int = logging.INFO) -> None:
@@ -32,10 +34,36 @@ def setup(form: Literal["json", "text"], process: str, level: int = logging.INFO
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines(process) if form == "json" else ReadableLines())
     root = logging.getLogger()
+    handler.addFilter(Repetitions())
     root.handlers[:] = [handler]
     root.setLevel(level)
     for name in CHATTY:
         logging.getLogger(name).setLevel(logging.WARNING)
+
+
+class Repetitions(logging.Filter):
+    """Lets a library say the same thing once in a while: without a broker they say it a hundred times a second."""
+
+    def __init__(self, every_s: float = REPEATED_EVERY_S) -> None:
+        super().__init__()
+        self._every_s = every_s
+        self._said: dict[tuple[str, int], tuple[float, int]] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether the record is told; one that is says how many like it were not."""
+        if not record.name.startswith(CHATTY):
+            return True
+        key = (record.name, record.lineno)  # a place in the code: what it says may name a port or a time
+        said_at, untold = self._said.get(key, (-self._every_s, 0))
+        if record.created - said_at < self._every_s:
+            self._said[key] = (said_at, untold + 1)
+            return False
+        if len(self._said) >= SAID_KEPT:
+            self._said.clear()
+        self._said[key] = (record.created, 0)
+        if untold:
+            record.fields = {**_fields(record), "repeated": untold}
+        return True
 
 
 class JsonLines(logging.Formatter):
