@@ -8,6 +8,7 @@ from kafka import TopicPartition
 
 from connectors.kafka_client import reader, records_until
 from connectors.kafka_topics import partitions_of
+from haulwatch.domain.events import CityActivated, Tick
 from haulwatch.settings import ClusterSettings
 from haulwatch.wire import decode_events
 
@@ -22,10 +23,14 @@ def records(settings: ClusterSettings, topic: str) -> list[Any]:
 
 
 def logged(settings: ClusterSettings) -> list[tuple[int, str, str]]:
-    """Partition, truck and id of every event in the log; those of one partition in order."""
+    """Partition, truck and id of every observation in the log; those of one partition in order."""
     found: list[tuple[int, str, str]] = []
     for record in records(settings, settings.topics.observations):
         events, bad = decode_events(record.value)
         assert bad == []
-        found += [(record.partition, event.truck_id, event.event_id) for event in events]  # type: ignore[union-attr]
+        found += [
+            (record.partition, event.truck_id, event.event_id)
+            for event in events
+            if not isinstance(event, Tick | CityActivated)
+        ]
     return found
