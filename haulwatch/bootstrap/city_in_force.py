@@ -50,6 +50,7 @@ class CityInForce:
         self.on_timezone = on_timezone
         self._now = InForce(None, NO_CITY, urgency_by_severity)
         self._trouble: Text | None = None
+        self._again = False
         self._refreshing = threading.Lock()
 
     def refresh(self) -> None:
@@ -59,8 +60,9 @@ class CityInForce:
                 active = self._active()
                 if active is not None and active[0] != self._now.city_hash:
                     self._put_in_force(*active)
-                self._trouble = None
+                self._trouble, self._again = None, False
             except HaulwatchError as error:
+                self._again = isinstance(error, WorldError) and error.retryable
                 self._trouble = Text(
                     f"无法使用所部署的城市：{error.text.zh}", f"deployed city unusable: {error.text.en}"
                 )
@@ -74,7 +76,9 @@ class CityInForce:
         log.info("city in force", extra={"fields": {"city": city.city_id, "city_hash": city_hash}})
 
     def check(self) -> None:
-        """Raises WorldError while there is no city, or one that cannot be used."""
+        """Raises WorldError while there is no city, or one that cannot be used; one that could not be read is read."""
+        if self._again:
+            self.refresh()
         if self._trouble is not None:
             raise WorldError(self._trouble)
         if self._now.city_hash is None:

@@ -41,6 +41,7 @@ def run(options: argparse.Namespace) -> int:
     # Of one outage the clients write hundreds of lines; what matters of it we say ourselves.
     for client in ("kafka", "aiokafka"):
         logging.getLogger(client).setLevel(logging.CRITICAL)
+    logging.getLogger("alembic").setLevel(logging.WARNING)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: sys.exit(0))  # until the server listens for them: nothing is lost by going
     process = console(settings, host, port, options.allow_host)

@@ -19,6 +19,7 @@ from haulwatch.console.testing import SteeredFeed, SteeredIntake, overweight, se
 from haulwatch.dispatch.store import OrderStore
 from haulwatch.domain.errors import WorldError
 from haulwatch.domain.text import Text
+from haulwatch.domain.truck_board import TruckBoard
 from haulwatch.metrics import Counters
 
 QUICK = LiveSettings(orders_poll_s=0.01, trucks_poll_s=0.01, heartbeat_s=0.05, orders_kept=4, trucks_kept=3)
@@ -158,6 +159,26 @@ def test_a_stream_too_slow_for_the_ring_gets_all_trucks_again(store: OrderStore)
             (trucks,) = [one.data for one in seen if one.event == "trucks"]
             assert trucks["full"]
             assert len(trucks["rows"]) == 8
+            await stream.aclose()
+
+    asyncio.run(story())
+
+
+def test_a_truck_that_leaves_the_board_leaves_every_stream(store: OrderStore) -> None:
+    async def story() -> None:
+        board = TruckBoard()
+        board.apply([truck("浙A00001", MS), truck("浙A00002", MS)])
+        hub = LiveHub(store, board, Counters(), QUICK)
+        async with running(hub):
+            stream = hub.stream(None)
+            await take(stream, lambda seen: any(one.event == "trucks" and len(one.data["rows"]) == 2 for one in seen))
+            board.apply([], ["浙A00001"])
+            seen = await take(stream, lambda seen: any(one.event == "trucks" for one in seen))
+            assert seen[-1].data["full"]
+            assert [row[0] for row in seen[-1].data["rows"]] == ["浙A00002"]
+            board.apply([truck("浙A00003", MS)])
+            seen = await take(stream, lambda seen: any(one.event == "trucks" for one in seen))
+            assert [row[0] for row in seen[-1].data["rows"]] == ["浙A00003"]
             await stream.aclose()
 
     asyncio.run(story())

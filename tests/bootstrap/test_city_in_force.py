@@ -1,0 +1,84 @@
+"""The city that a console shows: none, the active one, the next one; never a broken one."""
+
+from __future__ import annotations
+
+import pytest
+
+from haulwatch.bootstrap.city_in_force import CityInForce
+from haulwatch.city import build_city, pack_city
+from haulwatch.console.testing import overweight
+from haulwatch.domain.errors import WorldError
+from haulwatch.domain.text import Text
+from haulwatch.testing import SETTINGS, city_files_of
+
+
+class Shelf:
+    """What is active, as a test says."""
+
+    def __init__(self) -> None:
+        self.now: tuple[str, bytes] | None = None
+        self.away = False
+
+    def active(self) -> tuple[str, bytes] | None:
+        if self.away:
+            raise WorldError(Text("读不到", "away"), retryable=True)
+        return self.now
+
+    def put(self, name: str, timezone: str = "Asia/Shanghai") -> None:
+        files = city_files_of(settings=SETTINGS.replace("Test", name).replace("Asia/Shanghai", timezone))
+        self.now = build_city(files).city_hash, pack_city(files)
+
+
+@pytest.fixture
+def shelf() -> Shelf:
+    return Shelf()
+
+
+def test_before_the_first_city_the_map_is_empty(shelf: Shelf) -> None:
+    city = CityInForce(shelf.active)
+    city.refresh()
+    with pytest.raises(WorldError, match="no city is deployed"):
+        city.check()
+    assert city.zones == {"type": "FeatureCollection", "features": []}
+    assert city.urgency_of(overweight("b1", 0)) == "urgent", "by severity, as nobody says otherwise"
+
+
+def test_it_follows_the_active_city(shelf: Shelf) -> None:
+    zones: list[str] = []
+    city = CityInForce(shelf.active, zones.append)
+    for name, timezone in (("One", "Asia/Shanghai"), ("Two", "Asia/Urumqi")):
+        shelf.put(name, timezone)
+        city.refresh()
+        city.refresh()
+        city.check()
+        assert city.name.en == name
+    assert zones == ["Asia/Shanghai", "Asia/Urumqi"]
+    assert [sample.labels for sample in city.samples()] == [(("city_hash", shelf.now[0]),)]  # type: ignore[index]
+
+
+@pytest.mark.parametrize("packed", [b"", b"nonsense", pack_city({"city.yaml": b"id: [", "geofences/z.geojson": b"{"})])
+def test_a_city_that_cannot_be_used_leaves_the_one_before(shelf: Shelf, packed: bytes) -> None:
+    city = CityInForce(shelf.active)
+    shelf.put("One")
+    city.refresh()
+    shelf.now = ("another", packed)
+    city.refresh()
+    assert city.name.en == "One"
+    with pytest.raises(WorldError, match="deployed city unusable"):
+        city.check()
+    shelf.put("Two")
+    city.refresh()
+    city.check()
+    assert city.name.en == "Two"
+
+
+def test_a_shelf_that_is_away_is_said_and_asked_again(shelf: Shelf) -> None:
+    city = CityInForce(shelf.active)
+    shelf.put("One")
+    shelf.away = True
+    city.refresh()
+    with pytest.raises(WorldError, match="away"):
+        city.check()
+    shelf.away = False
+    city.check()
+    assert city.name.en == "One"
