@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import time
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -253,4 +254,15 @@ def fix(settings: ClusterSettings, findings: list[TopicFinding]) -> list[TopicFi
                         f"无法更改主题 {name} 的设置：{result}", f"cannot alter the settings of topic {name}: {result}"
                     )
                 )
+    _until_seen(settings, changes)
     return mended
+
+
+def _until_seen(settings: ClusterSettings, changes: Mapping[str, Mapping[str, str]]) -> None:
+    """The controller has taken the changes; the brokers that are asked next learn of them a moment later."""
+    deadline = time.monotonic() + READY_MS / 1000
+    while time.monotonic() < deadline:
+        states = topic_states(settings)
+        if all(states[name].config[key] == value for name, config in changes.items() for key, value in config.items()):
+            return
+        time.sleep(0.1)
