@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from haulwatch.domain.instants import NEVER_MS
 from haulwatch.domain.live import TruckPosition
+from haulwatch.domain.truck_board import TruckBoard
 from haulwatch.domain.trucks import TruckState
 
 
-class LiveTrucks:
+class LiveTrucks(TruckBoard):
     """Written by the host's thread, read by any other."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._revision = 0
-        self._shown: dict[str, tuple[int, TruckPosition]] = {}
+        super().__init__()
         self._updated_at = 0.0
 
     def update_at_most_every_second(self, trucks: Mapping[str, TruckState]) -> None:
@@ -28,29 +26,15 @@ class LiveTrucks:
     def update(self, trucks: Mapping[str, TruckState], *, changed_only: bool = True) -> None:
         """Takes the state of all trucks that have a fix; those that changed get the next revision."""
         self._updated_at = time.monotonic()
-        revision = self._revision + 1
-        fresh: dict[str, tuple[int, TruckPosition]] = {}
+        fresh: list[TruckPosition] = []
         for truck_id, state in trucks.items():
             if state.fix_ms == NEVER_MS:
                 continue
-            before = self._shown.get(truck_id)
-            if changed_only and before is not None and _same(before[1], state):
+            before = self.truck(truck_id)
+            if changed_only and before is not None and _same(before, state):
                 continue
-            fresh[truck_id] = (revision, position_of(state))
-        if fresh:
-            with self._lock:
-                self._shown.update(fresh)
-                self._revision = revision
-
-    def snapshot(self) -> Sequence[TruckPosition]:
-        """All trucks."""
-        with self._lock:
-            return [position for _revision, position in self._shown.values()]
-
-    def changed_since(self, revision: int) -> tuple[int, Sequence[TruckPosition]]:
-        """The current revision, and the trucks that changed after `revision` (0: all)."""
-        with self._lock:
-            return self._revision, [p for changed, p in self._shown.values() if changed > revision]
+            fresh.append(position_of(state))
+        self.apply(fresh)
 
 
 def _same(shown: TruckPosition, state: TruckState) -> bool:

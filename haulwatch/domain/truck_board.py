@@ -38,6 +38,11 @@ class TruckBoard:
                 self._shown.update(fresh)
                 self._revision += 1
 
+    def truck(self, truck_id: str) -> TruckPosition | None:
+        """One truck, if it is there; for the thread that writes."""
+        shown = self._shown.get(truck_id)
+        return None if shown is None else shown[1]
+
     def snapshot(self) -> Sequence[TruckPosition]:
         """All trucks, in any order."""
         with self._lock:
