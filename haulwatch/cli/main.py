@@ -31,6 +31,7 @@ VERBS = (
     "doctor",
     "worker",
     "console",
+    "jt808",
 )
 
 
