@@ -14,6 +14,7 @@ from haulwatch.admission import submitted
 from haulwatch.domain.events import Event
 from haulwatch.domain.live import SubmissionResult
 from haulwatch.metrics import Counters, Sample
+from haulwatch.wire import DeadLetter
 
 __all__ = ["KafkaIntake", "PackingProducer"]
 
@@ -57,10 +58,11 @@ class KafkaIntake:
         self._tell(result, trace)
         return result
 
-    def submit_events(self, events: Sequence[Event]) -> int:
-        """Takes observations of our own connectors; returns how many were new, when they are durable."""
+    def submit_events(self, events: Sequence[Event], letters: Sequence[DeadLetter] = ()) -> int:
+        """Takes observations of our own connectors, and what could not be one; returns how many were new, when all
+        of it is durable."""
         fresh = self._acknowledged.unknown(events)
-        self._producer.submit(fresh, logs.TRACEPARENT.get()).result()
+        self._producer.submit(fresh, logs.TRACEPARENT.get(), letters).result()
         accepted = self._acknowledged.add(fresh)
         self._count(accepted, len(events) - accepted)
         return accepted

@@ -192,9 +192,10 @@ class LocalHost:
         accepted = self._enqueue(taken.events, taken.dead).result() if taken.events or taken.dead else 0
         return SubmissionResult(accepted=accepted, duplicates=len(taken.events) - accepted, errors=taken.refused)
 
-    def submit_events(self, events: Sequence[Event]) -> int:
-        """Takes events of our own connectors; returns how many were new, when they are durable."""
-        return self._enqueue(list(events), []).result()
+    def submit_events(self, events: Sequence[Event], letters: Sequence[DeadLetter] = ()) -> int:
+        """Takes events of our own connectors, and what could not be one; returns how many were new, when all of it is
+        durable."""
+        return self._enqueue(list(events), list(letters)).result() if events or letters else 0
 
     def _enqueue(self, events: list[Event], dead: list[DeadLetter]) -> Future[int]:
         count = len(events) + len(dead)
