@@ -18,6 +18,7 @@ from tests.e2e.api import Api
 from tests.e2e.traffic import post_until_answered
 
 BATCH_LINES = 100
+LIVE_S = 5.0
 FOREIGN_EVERY_S = 0.4
 FOREIGN_TRUCKS = 40
 
@@ -32,6 +33,7 @@ class Poster:
         self.acknowledged: set[str] = set()
         self.sent = self.refused = self.posts = 0
         self.failure: BaseException | None = None
+        self._on_live: Callable[[], None] = lambda: None
 
     def start(self) -> None:
         """Begins to post."""
@@ -42,11 +44,15 @@ class Poster:
         self._ended.set()
         self._thread.join()
 
+    def when_live(self, act: Callable[[], None]) -> None:
+        """Calls `act`, once, when the events posted have caught up with the clock."""
+        self._on_live = act
+
     @property
-    def behind_s(self) -> float:
-        """By how much the next event's time has passed."""
+    def live(self) -> bool:
+        """Whether the next event's time has not come yet, or hardly."""
         place = min(self.sent, len(self._arrivals) - 1)
-        return time.time() - self._arrivals[place].received_ms / 1000
+        return time.time() - self._arrivals[place].received_ms / 1000 < LIVE_S
 
     def _run(self) -> None:
         try:
@@ -55,6 +61,9 @@ class Poster:
                 if answer is None:
                     return
                 self._note(batch, answer[1])
+                if self.live:
+                    on_live, self._on_live = self._on_live, lambda: None
+                    on_live()
         except BaseException as error:
             self.failure = error
             raise
@@ -104,7 +113,8 @@ class Foreigner:
     def stop(self) -> None:
         """Ends when the broker has answered for all of it, or will not."""
         self._ended.set()
-        self._thread.join()
+        if self._thread.ident is not None:
+            self._thread.join()
 
     def _run(self) -> None:
         producer = KafkaProducer(bootstrap_servers=self._kafka, acks="all", delivery_timeout_ms=300_000)

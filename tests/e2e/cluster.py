@@ -187,11 +187,14 @@ class Cluster(Api):
     def _wait_read(self, topic: str, timeout_s: float) -> None:
         ends = {number: end for number, end in self.ends(topic).items() if end > 0}
 
-        def reached() -> bool:
+        def unread() -> dict[int, tuple[int, int]]:
             done = self.committed(topic)
-            return all(done.get(number, 0) >= end for number, end in ends.items())
+            return {n: (done.get(n, 0), end) for n, end in ends.items() if done.get(n, 0) < end}
 
-        wait_until(reached, f"all of {topic} read", timeout_s, 0.5)
+        try:
+            wait_until(lambda: not unread(), f"all of {topic} read", timeout_s, 0.5)
+        except AssertionError as error:
+            raise AssertionError(f"{error}; partition: (read, end) {unread()}") from error
 
     def figures(self, name: str) -> dict[str, float]:
         """What a process says on /metrics."""

@@ -6,38 +6,20 @@ import json
 import random
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from haulwatch.testing import SETTINGS, city_files_of, square
 from tests.e2e.children import wait_until
 from tests.e2e.cluster import PARTITIONS, Cluster
 from tests.e2e.embedded import Running
 from tests.e2e.traffic import batches, closing, essence, orders_offline, post_all, shaken, synthesise
+from tests.e2e.village import PLATE, weighing, write_village
 
 System = Running | Cluster
 Start = Callable[[Path], System]
 EVENTS_S = 60.0
-
-OWN_RULE = """
-rules:
-  - id: heavy-at-the-gate
-    title: {zh: 门前超重, en: Heavy at the gate}
-    category: overweight
-    severity: major
-    status: active
-    owner: test
-    params: {limit: {value: 40000, min: 20000, max: 60000, label: {zh: 限重}}}
-    match: {on: weighing, where: gross_kg > $limit}
-    episode: {key: [truck_id], cooldown: 10m}
-    examples:
-      - {name: heavy, until: 1m, expect: [{at: 0s, category: overweight}], events: [
-          {t: 0s, on: weighing, station_id: W1, gross_kg: 45000}]}
-      - {name: light, until: 1m, expect: [], events: [{t: 0s, on: weighing, station_id: W1, gross_kg: 31000}]}
-"""
 
 
 @pytest.fixture(
@@ -66,34 +48,8 @@ def town(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def village(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A city of one district with a rule of its own."""
-    folder = tmp_path_factory.mktemp("village")
-    files = city_files_of(
-        OWN_RULE,
-        zones=[square("D1", "district", 120.1, 30.86, 0.2)],
-        settings=SETTINGS,
-        tables={
-            "stations.csv": "station_id,name,lon,lat,tolerance_pct,verified_until,mode\nW1,门,120.1,30.86,1,,static\n"
-        },
-    )
-    for name, content in files.items():
-        (folder / name).parent.mkdir(exist_ok=True)
-        (folder / name).write_bytes(content)
-    return folder
-
-
-def weighing(event_id: str, gross_kg: object, **more: Any) -> dict[str, Any]:
-    """A weighing of this moment, as a client sends it: without `received_at`."""
-    at = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    return {
-        "kind": "weighing",
-        "event_id": event_id,
-        "truck_id": "浙E12345",
-        "at": at,
-        "station_id": "W1",
-        "gross_kg": gross_kg,
-        **more,
-    }
+    """A city with a rule of its own."""
+    return write_village(tmp_path_factory.mktemp("village"))
 
 
 def body_of(*events: dict[str, Any]) -> bytes:
@@ -140,11 +96,11 @@ def test_disorder_and_repetition_within_lateness_change_nothing(start: Start, to
 @pytest.mark.timeout(120)
 def test_a_rule_of_the_citys_own_makes_an_order_within_seconds(start: Start, village: Path) -> None:
     system = start(village)
-    status, answer = system.post(body_of(weighing("w-1", 45_000)), "application/json")
+    status, answer = system.post(body_of(weighing("w-1")), "application/json")
     assert (status, answer["accepted"]) == (202, 1)
     wait_until(lambda: bool(system.orders()), "the order", EVENTS_S)
     (order,) = system.orders()
-    assert (order["rule_id"], order["category"], order["truck_id"]) == ("heavy-at-the-gate", "overweight", "浙E12345")
+    assert (order["rule_id"], order["category"], order["truck_id"]) == ("heavy-at-the-gate", "overweight", PLATE)
     detail = system.get(f"/api/v1/orders/{order['order_id']}")
     assert "w-1" in json.dumps(detail), "an order names what it rests on"
 
@@ -153,7 +109,7 @@ def test_a_rule_of_the_citys_own_makes_an_order_within_seconds(start: Start, vil
 def test_bad_events_are_told_one_by_one_and_good_ones_kept(start: Start, village: Path) -> None:
     system = start(village)
     body = body_of(
-        weighing("w-1", 45_000),
+        weighing("w-1"),
         weighing("w-2", -5),
         {"kind": "tick", "at": "2026-05-01T00:00:00Z"},
         weighing("w-3", "heavy"),
@@ -171,7 +127,7 @@ def test_bad_events_are_told_one_by_one_and_good_ones_kept(start: Start, village
     assert [error["event_id"] for error in answer["errors"]] == ["w-2", None, "w-3", None]
     assert answer["accepted"] == 2
     wait_until(lambda: bool(system.orders()), "the order of the good one", EVENTS_S)
-    assert [order["truck_id"] for order in system.orders()] == ["浙E12345"]
+    assert [order["truck_id"] for order in system.orders()] == [PLATE]
 
     assert system.post(b"\xff\xfe", "application/json")[0] == 400
     assert system.post(b"{}", "text/plain")[0] == 415
