@@ -1,4 +1,4 @@
-# Four verbs: demo, test, check, bench. Each makes the environment first; the second time that costs nothing.
+# Verbs: demo, test, check, bench, chaos. Each makes the environment first; the second time that costs nothing.
 # Needs Python 3.11 to 3.13 with venv, and a package index; no compiler, no Node.
 
 PYTHON ?= python3
@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test check bench format
+.PHONY: demo test check bench chaos format
 .DEFAULT_GOAL := test
 
 demo: $(READY) ## a fictional city with live traffic; prints the address of the console
@@ -21,8 +21,13 @@ check: $(READY) ## what a commit must pass: lint, format, types, layers
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+chaos: $(READY) ## a cluster from which things are taken away at random for minutes (ARGS="--seed N --kills N --keep DIR")
+	$(BIN)/python -m tests.chaos.storm $(ARGS)
+
+# What they share, and the app that one of them runs as a child, are no programs of their own.
+PROGRAMS := $(filter-out bench/workload.py bench/kafka_load.py bench/idiomatic_faust.py, $(wildcard bench/*.py))
 bench: $(READY) ## the measured figures of the README
-	@for program in bench/[a-z]*.py; do echo "== $$program"; $(BIN)/python $$program || exit 1; done
+	@for program in $(PROGRAMS); do echo "== $$program"; $(BIN)/python $$program || exit 1; done
 
 format: $(READY) ## lets ruff write the files as it wants them
 	$(BIN)/ruff check --fix .
