@@ -133,7 +133,9 @@ class PackingProducer:
     def check(self) -> None:
         """Raises WorldError while the broker is away or this is closing."""
         with self._changed:
-            self._refuse_when_away(time.monotonic())
+            refusal = self._refusal(time.monotonic())
+        if refusal is not None:
+            raise refusal
 
     def finish(self, within_s: float = DRAIN_S) -> None:
         """Takes nothing more and sends what was taken; what is not acknowledged in time fails. Does not wait."""
@@ -165,18 +167,21 @@ class PackingProducer:
     # -- under the lock -----------------------------------------------------------------------------------------------
 
     def _admit(self, now: float, count: int, size: int) -> None:
-        self._refuse_when_away(now)
+        refusal = self._refusal(now)
+        if refusal is not None:
+            self.counters.add("gateway_refused_away_total", "Submissions refused while the broker was away")
+            raise refusal
         # When nothing waits, even more than the bound is taken: it would be refused for ever.
         if self._waiting and (self._events + count > self._max_events or self._bytes + size > self._max_bytes):
             self.counters.add("gateway_refused_busy_total", "Submissions refused because the queue was full")
             raise Busy
 
-    def _refuse_when_away(self, now: float) -> None:
+    def _refusal(self, now: float) -> WorldError | None:
         if self._closing:
-            raise _stopping()
+            return WorldError(Text("系统正在停止", "the system is stopping"), retryable=True)
         if self._is_away(now):
-            self.counters.add("gateway_refused_away_total", "Submissions refused while the broker was away")
-            raise WorldError(self._trouble or Text("Kafka 没有应答", "Kafka does not answer"), retryable=True)
+            return WorldError(self._trouble or Text("Kafka 没有应答", "Kafka does not answer"), retryable=True)
+        return None
 
     def _is_away(self, now: float) -> bool:
         return self._trouble is not None or now - self._oldest_s(now) > self._stall_s
@@ -373,7 +378,3 @@ def _reason(error: BaseException | None) -> Text:
     if error is None:
         return Text("Kafka 没有按时确认", "Kafka did not acknowledge in time")
     return Text(f"Kafka 没有收下：{error}", f"Kafka did not take it: {error}")
-
-
-def _stopping() -> WorldError:
-    return WorldError(Text("系统正在停止", "the system is stopping"), retryable=True)

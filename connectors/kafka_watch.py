@@ -20,11 +20,15 @@ class TopicWatch:
         self._every_s = every_s
         self._stopping = threading.Event()
         self._trouble: Text | None = None
+        self.partitions = 0
         self._thread = threading.Thread(target=self._run, name="topic-watch", daemon=True)
 
     def start(self) -> None:
-        """Looks once, then goes on looking. Raises WorldError where Kafka does not answer or topics do not fit."""
-        check_topics(self._settings)
+        """Looks once, then goes on looking. Raises WorldError where Kafka does not answer or topics do not fit.
+
+        `partitions` is then the number of the log's partitions; another number later on is trouble.
+        """
+        self.partitions = fitting_partitions(self._settings)
         self._thread.start()
 
     def stop(self) -> None:
@@ -39,17 +43,28 @@ class TopicWatch:
     def _run(self) -> None:
         while not self._stopping.wait(self._every_s):
             try:
-                check_topics(self._settings)
-                self._trouble = None
+                found = fitting_partitions(self._settings)
+                self._trouble = None if found == self.partitions else _repartitioned(self.partitions, found)
             except WorldError as error:
                 self._trouble = error.text
 
 
-def check_topics(settings: ClusterSettings) -> None:
-    """Raises WorldError where Kafka does not answer, topics are missing, or partitions do not correspond."""
-    findings = [f for f in deviations(settings, topic_states(settings)) if f.code in ("missing", "partitions")]
+def _repartitioned(before: int, now: int) -> Text:
+    return Text(
+        f"观测日志从 {before} 个分区变成 {now} 个：车辆会被写到错误的分区，请恢复或重建",
+        f"the log had {before} partitions and has {now}: trucks are written to wrong ones; make the topics anew",
+    )
+
+
+def fitting_partitions(settings: ClusterSettings) -> int:
+    """How many partitions the log and all that goes with it have.
+
+    Raises WorldError where Kafka does not answer, topics are missing, or partitions do not correspond.
+    """
+    states = topic_states(settings)
+    findings = [f for f in deviations(settings, states) if f.code in ("missing", "partitions")]
     if not findings:
-        return
+        return states[settings.topics.observations].partitions
     missing = [finding.topic for finding in findings if finding.code == "missing"]
     if missing:
         names = ", ".join(missing)

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 from connectors.kafka import KafkaIntake, PackingProducer
 from connectors.kafka_cities import CityShelf
-from connectors.kafka_topics import partitions_of
 from connectors.kafka_watch import TopicWatch
 from haulwatch.console.gateway_app import create_gateway
 from haulwatch.console.serving import GRACE_S, ConsoleServer, http_server
@@ -50,7 +49,7 @@ def gateway(settings: ClusterSettings, host: str, port: int, allowed_hosts: Coll
         shelf = CityShelf(settings)
         shelf.start()
         parts.callback(shelf.stop)
-        producer = PackingProducer(settings, partitions_of(settings, settings.topics.observations))
+        producer = PackingProducer(settings, watch.partitions)
         parts.callback(producer.close, FINISH_S)
         intake = KafkaIntake(producer)
         app = create_gateway(
