@@ -1,0 +1,38 @@
+"""What one connection may do, and how much of it; time is an argument."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Of a server and each of its connections."""
+
+    connections: int = 10_000
+    strangers: int = 1_000
+    """Connections that have not yet said who they are."""
+    stranger_s: float = 30.0
+    idle_s: float = 300.0
+    """Terminals send a heartbeat every minute or so."""
+    frames_a_second: float = 50.0
+    frames_at_once: float = 1_000.0
+    """A truck that was in a blind area sends what it kept, all at once."""
+    faults_a_second: float = 1.0
+    faults_at_once: float = 100.0
+    send_s: float = 30.0
+    command_s: float = 30.0
+
+
+class Allowance:
+    """So many at once, and so many a second in the long run."""
+
+    def __init__(self, at_once: float, a_second: float, now_s: float) -> None:
+        self._at_once, self._a_second = at_once, a_second
+        self._left, self._seen_s = at_once, now_s
+
+    def spend(self, number: float, now_s: float) -> bool:
+        """Takes so many; False when that is more than there was."""
+        self._left = min(self._at_once, self._left + (now_s - self._seen_s) * self._a_second) - number
+        self._seen_s = now_s
+        return self._left >= 0

@@ -1,0 +1,65 @@
+"""Pictures as evidence: each stored once under the SHA-256 of its bytes as received; durable when `put` returns."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import threading
+from pathlib import Path
+from typing import Protocol
+
+from haulwatch.domain.errors import WorldError
+from haulwatch.domain.events import Image
+from haulwatch.domain.text import Text
+
+URI = "picture:"
+"""A picture's uri is this and its SHA-256: where it lies is known to who keeps it, and may change."""
+
+
+class PictureStore(Protocol):
+    """Where pictures go. Called from threads."""
+
+    def put(self, data: bytes) -> Image:
+        """Keeps a picture; the same bytes are the same picture. Raises WorldError."""
+        ...
+
+
+class PictureFolder:
+    """A `PictureStore` in a folder: `ab/abcd….jpg`."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def put(self, data: bytes) -> Image:
+        """See `PictureStore`."""
+        digest = hashlib.sha256(data).hexdigest()
+        path = self.path(digest)
+        try:
+            if not path.exists():
+                path.parent.mkdir(parents=True, exist_ok=True)
+                _write(path, data)
+        except OSError as error:
+            raise WorldError(
+                Text(f"图片写不进 {self._folder}：{error}", f"cannot keep pictures in {self._folder}: {error}"),
+                retryable=True,
+            ) from error
+        return Image(uri=URI + digest, sha256=digest)
+
+    def path(self, sha256: str) -> Path:
+        """Where the picture with this digest lies, if it is here."""
+        return self._folder / sha256[:2] / f"{sha256}.jpg"
+
+
+def _write(path: Path, data: bytes) -> None:
+    """All of it under its name, or nothing."""
+    unfinished = path.with_suffix(f".{os.getpid()}-{threading.get_ident()}")
+    with unfinished.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    unfinished.replace(path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
