@@ -50,7 +50,8 @@ class _Connection:
 class Jt808Server:
     """`start` listens, `stop` ends in good order; in between terminals come and go.
 
-    `fleet` gives the trucks of the city in force, asked for every message, so it must be quick.
+    `fleet` gives the trucks of the city in force, asked for every message, so it must be quick. Without `pictures`
+    a terminal hears that they are not supported.
     """
 
     def __init__(
@@ -61,7 +62,7 @@ class Jt808Server:
         fleet: Callable[[], Fleet],
         secret: bytes,
         submit_events: SubmitEvents,
-        pictures: PictureStore,
+        pictures: PictureStore | None,
         pass_through: Mapping[int, PassThrough] | None = None,
         limits: Limits | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
@@ -108,7 +109,7 @@ class Jt808Server:
         if self._thread.is_alive():
             self._loop.call_soon_threadsafe(self._stop.set)
             self._thread.join()
-            self._commit.close()
+        self._commit.close()
 
     def check(self) -> None:
         """Raises WorldError when terminals are not heard."""

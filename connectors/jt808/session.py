@@ -41,7 +41,7 @@ class Gate:
     fleet: Callable[[], Fleet]
     codes: Codes
     submit: Callable[[Sequence[Event], Sequence[DeadLetter]], Awaitable[None]]
-    pictures: PictureStore
+    pictures: PictureStore | None
     pass_through: Mapping[int, PassThrough]
     counters: Counters
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
@@ -267,6 +267,9 @@ class Session:
 
     def _media(self, frame: Frame, reporter: Reporter, work: _Work) -> Result | None:
         media = messages.media(frame.body)
+        if self._gate.pictures is None:
+            self._gate.count_fault("pictures_not_kept", reporter.phone)
+            return Result.UNSUPPORTED
         if media.kind == 0:
             work.pictures.append((media, reporter))
         else:
@@ -314,6 +317,7 @@ class Session:
 
     async def _keep_pictures(self, work: _Work) -> None:
         for media, reporter in work.pictures:
+            assert self._gate.pictures is not None, "else it was refused"
             image = await asyncio.to_thread(self._gate.pictures.put, media.data)
             self._mapped(mapping.sighting(media, image, reporter, self._gate.now()), reporter, work)
 

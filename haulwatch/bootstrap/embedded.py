@@ -8,7 +8,9 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from connectors.jt808.server import Jt808Server
 from haulwatch.bootstrap.cities import city_picture, open_order_store
+from haulwatch.bootstrap.jt808 import Jt808Options, embedded_terminals
 from haulwatch.city import City, pack_city
 from haulwatch.console.app import ConsoleSettings, create_app
 from haulwatch.console.serving import ConsoleServer, console_server
@@ -104,11 +106,21 @@ class Embedded:
     server: ConsoleServer
     city: City
     claim: Claim
+    terminals: Jt808Server | None = None
 
     def start(self) -> int:
-        """Recovers and starts everything but the web server. Returns how many logged events were replayed."""
+        """Recovers and starts everything but the web server. Returns how many logged events were replayed.
+
+        Raises WorldError, and has stopped everything, when terminals cannot be listened for.
+        """
         replayed = self.host.start()
         self.forwarder.start()
+        if self.terminals is not None:
+            try:
+                self.terminals.start()
+            except WorldError:
+                self.stop()
+                raise
         return replayed
 
     def serve(self) -> None:
@@ -120,6 +132,8 @@ class Embedded:
 
     def stop(self) -> None:
         """Finishes what was accepted, saves a snapshot, closes the files."""
+        if self.terminals is not None:
+            self.terminals.stop()
         self.host.stop()
         self.forwarder.stop()
         self.store.close()
@@ -136,8 +150,9 @@ def embedded(
     now_ms: Callable[[], int] | None = None,
     database: str | None = None,
     allowed_hosts: Collection[str] = (),
+    jt808: Jt808Options | None = None,
 ) -> Embedded:
-    """Puts the embedded system together on the folder `data`.
+    """Puts the embedded system together on the folder `data`; with `jt808` it hears terminals.
 
     The console answers to this machine's own names, to the address it is bound to, and to `allowed_hosts`.
     """
@@ -157,6 +172,8 @@ def embedded(
     forwarder = BreachForwarder(log_path, store, failed)
     clock = {} if now_ms is None else {"now_ms": now_ms}
     local = LocalHost(log_path, city, pack_city(files), on_breaches=forwarder.notify, on_failure=failed, **clock)
+    trucks = city.registry.trucks.values()
+    terminals = None if jt808 is None else embedded_terminals(jt808, trucks, data, local.submit_events)
     settings = ConsoleSettings(allowed_hosts={*ConsoleSettings().allowed_hosts, host, *allowed_hosts})
     app = create_app(
         store,
@@ -164,11 +181,15 @@ def embedded(
         local,
         city_picture(city, files),
         settings=settings,
-        checks={"log": local.check, "intake": forwarder.check},
-        sources=[_figures(local, forwarder)],
+        checks={
+            "log": local.check,
+            "intake": forwarder.check,
+            **({} if terminals is None else {"terminals": terminals.check}),
+        },
+        sources=[_figures(local, forwarder), *([] if terminals is None else [terminals.samples])],
     )
     servers.append(console_server(app, host, port))
-    return Embedded(local, forwarder, store, servers[0], city, claim)
+    return Embedded(local, forwarder, store, servers[0], city, claim, terminals)
 
 
 def _figures(host: LocalHost, forwarder: BreachForwarder) -> Callable[[], Iterable[Sample]]:

@@ -1,4 +1,4 @@
-"""A cluster's gateway: HTTP in, observations log out."""
+"""A cluster's gateway: HTTP and terminals in, observations log out."""
 
 from __future__ import annotations
 
@@ -6,13 +6,18 @@ import contextlib
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from connectors.jt808.profiles import load_profiles
+from connectors.jt808.server import Jt808Server
 from connectors.kafka import KafkaIntake, PackingProducer
 from connectors.kafka_cities import CityShelf
 from connectors.kafka_watch import TopicWatch
+from haulwatch.bootstrap.jt808 import FleetInForce, Jt808Options, gateway_terminals
 from haulwatch.console.gateway_app import create_gateway
+from haulwatch.console.operations import Check
 from haulwatch.console.serving import GRACE_S, ConsoleServer, http_server
 from haulwatch.domain.errors import WorldError
 from haulwatch.domain.text import Text
+from haulwatch.metrics import Source
 from haulwatch.settings import ClusterSettings
 
 LOCAL_HOSTS = ("localhost", "127.0.0.1", "::1")
@@ -40,8 +45,17 @@ class Gateway:
         self.parts.close()
 
 
-def gateway(settings: ClusterSettings, host: str, port: int, allowed_hosts: Collection[str] = ()) -> Gateway:
-    """Puts a gateway together. Raises WorldError where Kafka or its topics are not there."""
+def gateway(
+    settings: ClusterSettings,
+    host: str,
+    port: int,
+    allowed_hosts: Collection[str] = (),
+    jt808: Jt808Options | None = None,
+) -> Gateway:
+    """Puts a gateway together; with `jt808` it hears terminals already.
+
+    Raises WorldError where Kafka or its topics are not there, or the terminals' address is taken.
+    """
     with contextlib.ExitStack() as parts:
         watch = TopicWatch(settings)
         watch.start()
@@ -52,15 +66,31 @@ def gateway(settings: ClusterSettings, host: str, port: int, allowed_hosts: Coll
         producer = PackingProducer(settings, watch.partitions)
         parts.callback(producer.close, FINISH_S)
         intake = KafkaIntake(producer)
-        app = create_gateway(
-            intake,
-            allowed_hosts={*LOCAL_HOSTS, host, *allowed_hosts},
-            checks={"kafka": producer.check, "topics": watch.check, "city": lambda: city_deployed(shelf)},
-            sources=[producer.samples, intake.samples],
-        )
+        checks: dict[str, Check] = {
+            "kafka": producer.check,
+            "topics": watch.check,
+            "city": lambda: city_deployed(shelf),
+        }
+        sources: list[Source] = [producer.samples, intake.samples]
+        if jt808 is not None:
+            fleet = FleetInForce(shelf.active, load_profiles(jt808.profiles))
+            terminals = _hearing(jt808, fleet, shelf, intake)
+            parts.callback(terminals.stop)
+            checks |= {"terminals": terminals.check, "trucks": fleet.check}
+            sources.append(terminals.samples)
+        app = create_gateway(intake, allowed_hosts={*LOCAL_HOSTS, host, *allowed_hosts}, checks=checks, sources=sources)
         server = http_server(app, host, port, lambda: producer.finish(FINISH_S))
         producer.on_failure = lambda _error: setattr(server, "should_exit", True)
         return Gateway(producer, server, parts.pop_all())
+
+
+def _hearing(options: Jt808Options, fleet: FleetInForce, shelf: CityShelf, intake: KafkaIntake) -> Jt808Server:
+    """The server for terminals, listening, with the trucks of each city that comes into force."""
+    terminals = gateway_terminals(options, fleet, intake.submit_events)
+    shelf.on_change = fleet.refresh
+    fleet.refresh()
+    terminals.start()
+    return terminals
 
 
 def city_deployed(shelf: CityShelf) -> None:

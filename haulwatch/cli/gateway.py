@@ -7,7 +7,7 @@ import logging
 
 from haulwatch import logs
 from haulwatch.cli.cluster import add_kafka_options, settings_of
-from haulwatch.cli.run import address
+from haulwatch.cli.run import add_jt808_options, address, jt808_options
 
 
 def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -22,6 +22,7 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
         metavar="NAME",
         help="允许的访问域名 / name under which it is reached",
     )
+    add_jt808_options(parser, "默认不接收图片 · default: pictures are refused")
     parser.add_argument("--lang", choices=("zh", "en"), default="zh", help="语言 · language (zh)")
     parser.set_defaults(run=run)
 
@@ -35,7 +36,7 @@ def run(options: argparse.Namespace) -> int:
     logs.setup(settings.log_format, "gateway")
     # Of one outage the client writes hundreds of lines; what matters of it we say ourselves.
     logging.getLogger("kafka").setLevel(logging.CRITICAL)
-    process = gateway(settings, host, port, options.allow_host)
+    process = gateway(settings, host, port, options.allow_host, jt808_options(options))
     log = logging.getLogger(__name__)
     log.info("ready", extra={"fields": {"http": options.http, "partitions": process.producer.partitions}})
     try:

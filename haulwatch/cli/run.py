@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from haulwatch.bootstrap import embedded, load_city
+from haulwatch.bootstrap.jt808 import Jt808Options
 from haulwatch.domain.errors import WorldError
 from haulwatch.domain.text import Text
 
@@ -24,6 +25,7 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
         metavar="NAME",
         help="允许的访问域名 / name under which it is reached",
     )
+    add_jt808_options(parser, "默认在 --data 中 · default: in --data")
     parser.add_argument("--database", metavar="URL", help="工单库 / order database (default: SQLite in --data)")
     parser.add_argument("--lang", choices=("zh", "en"), default="zh")
     parser.set_defaults(run=run)
@@ -36,7 +38,14 @@ def run(options: argparse.Namespace) -> int:
     for warning in city.warnings:
         print(warning.render(options.lang), file=sys.stderr)
     system = embedded(
-        city, files, options.data, host, port, database=options.database, allowed_hosts=options.allow_host
+        city,
+        files,
+        options.data,
+        host,
+        port,
+        database=options.database,
+        allowed_hosts=options.allow_host,
+        jt808=jt808_options(options),
     )
     replayed = system.start()
     shown = f"http://{'127.0.0.1' if host in ('0.0.0.0', '::') else host}:{port}/"
@@ -46,6 +55,25 @@ def run(options: argparse.Namespace) -> int:
     finally:
         system.stop()
     return 0
+
+
+def add_jt808_options(parser: argparse.ArgumentParser, pictures: str) -> None:
+    """Where JT/T 808 terminals connect; `pictures` says where theirs go by default."""
+    parser.add_argument("--jt808", metavar="HOST:PORT", help="JT/T 808 终端接入 / listen for JT/T 808 terminals")
+    parser.add_argument(
+        "--jt808-profiles", type=Path, metavar="DIR", help="自备的终端配置 / folder with device profiles of your own"
+    )
+    parser.add_argument(
+        "--pictures", type=Path, metavar="DIR", help=f"终端图片目录 / folder for terminals' pictures ({pictures})"
+    )
+
+
+def jt808_options(options: argparse.Namespace) -> Jt808Options | None:
+    """What `--jt808` and its like say; None where terminals do not connect here. Raises WorldError."""
+    if options.jt808 is None:
+        return None
+    host, port = address(options.jt808)
+    return Jt808Options(host, port, options.jt808_profiles, options.pictures)
 
 
 def address(text: str) -> tuple[str, int]:

@@ -1,0 +1,140 @@
+"""The JT/T 808 server as processes put it together: who is on the list, which secret, where pictures go."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from connectors.group_commit import SubmitEvents
+from connectors.jt808.profiles import Profile, load_profiles
+from connectors.jt808.server import Jt808Server
+from connectors.jt808.terminals import Fleet
+from connectors.pictures import PictureFolder
+from haulwatch.city import unpack_city
+from haulwatch.city.tables import TRUCKS, load_table
+from haulwatch.domain.errors import WorldError
+from haulwatch.domain.registry import Truck
+from haulwatch.domain.text import Text
+
+SECRET = "HAULWATCH_JT808_SECRET"
+SHORTEST_SECRET = 16
+KEY_FILE = "jt808.key"
+PICTURES_FOLDER = "pictures"
+
+
+@dataclass(frozen=True)
+class Jt808Options:
+    """What an operator says: where to listen, a folder with profiles of his own, a folder for pictures."""
+
+    host: str
+    port: int
+    profiles: Path | None = None
+    pictures: Path | None = None
+
+
+def embedded_terminals(
+    options: Jt808Options, trucks: Iterable[Truck], data: Path, submit_events: SubmitEvents
+) -> Jt808Server:
+    """The server of the embedded system; its secret is made once and kept in `data`. Raises WorldError, AuthorError."""
+    fleet = Fleet(trucks, load_profiles(options.profiles))
+    return Jt808Server(
+        options.host,
+        options.port,
+        fleet=lambda: fleet,
+        secret=_kept_secret(data / KEY_FILE),
+        submit_events=submit_events,
+        pictures=PictureFolder(options.pictures or data / PICTURES_FOLDER),
+    )
+
+
+def gateway_terminals(
+    options: Jt808Options,
+    fleet: Callable[[], Fleet],
+    submit_events: SubmitEvents,
+    environment: Mapping[str, str] | None = None,
+) -> Jt808Server:
+    """The server of a gateway; every gateway has the same secret. Raises WorldError."""
+    return Jt808Server(
+        options.host,
+        options.port,
+        fleet=fleet,
+        secret=_given_secret(os.environ if environment is None else environment),
+        submit_events=submit_events,
+        pictures=None if options.pictures is None else PictureFolder(options.pictures),
+    )
+
+
+class FleetInForce:
+    """The trucks of the city that `active` gives, for a process that is told of new ones.
+
+    Nobody is on the list before the first city. One that cannot be had now is asked for again by `check`.
+    """
+
+    def __init__(self, active: Callable[[], tuple[str, bytes] | None], profiles: Mapping[str, Profile]) -> None:
+        self._active, self._profiles = active, profiles
+        self._fleet = Fleet((), profiles)
+        self._city_hash: str | None = None
+        self._trouble: WorldError | None = None
+
+    def __call__(self) -> Fleet:
+        """The trucks now."""
+        return self._fleet
+
+    def refresh(self, _city_hash: str = "") -> None:
+        """Takes over the list of the city in force."""
+        try:
+            active = self._active()
+        except WorldError as error:
+            self._trouble = error
+            return
+        self._trouble = None
+        if active is not None and active[0] != self._city_hash:
+            trucks = load_table(TRUCKS, unpack_city(active[1]).get(TRUCKS.file)).rows
+            self._fleet = Fleet(trucks.values(), self._profiles)
+            self._city_hash = active[0]
+
+    def check(self) -> None:
+        """Raises WorldError while the list of the city in force cannot be had."""
+        if self._trouble is not None:
+            self.refresh()
+        if self._trouble is not None:
+            raise self._trouble
+
+
+def _kept_secret(path: Path) -> bytes:
+    try:
+        if not path.exists():
+            unfinished = path.with_suffix(".new")
+            unfinished.touch(mode=0o600)
+            unfinished.write_text(secrets.token_hex(32))
+            unfinished.replace(path)
+        return path.read_bytes().strip()
+    except OSError as error:
+        raise WorldError(Text(f"无法读写 {path}：{error}", f"cannot keep {path}: {error}")) from error
+
+
+def _given_secret(environment: Mapping[str, str]) -> bytes:
+    secret = environment.get(SECRET, "")
+    file = environment.get(f"{SECRET}_FILE")
+    if not secret and file:
+        try:
+            secret = Path(file).read_text().strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise WorldError(
+                Text(
+                    f"读不到 {SECRET}_FILE 指的文件 {file}：{error}",
+                    f"cannot read {file}, named by {SECRET}_FILE: {error}",
+                )
+            ) from error
+    if len(secret) < SHORTEST_SECRET:
+        raise WorldError(
+            Text(
+                f"终端接入需要环境变量 {SECRET}（至少 {SHORTEST_SECRET} 个字符，所有网关相同）",
+                f"terminals need {SECRET} in the environment: at least {SHORTEST_SECRET} characters, "
+                "the same for every gateway",
+            )
+        )
+    return secret.encode()
