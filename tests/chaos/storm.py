@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import takewhile
 from pathlib import Path
 
 from haulwatch.bootstrap import load_city
@@ -23,7 +24,8 @@ from haulwatch.domain.errors import WorldError
 from haulwatch.domain.instants import to_ms
 from haulwatch.synthetic.delivery import Arrival
 from haulwatch.synthetic.folder import write_city
-from haulwatch.synthetic.world import World
+from haulwatch.synthetic.live import live_events
+from haulwatch.synthetic.plan import city_plan
 from streams.runtime import CityRuntime
 from tests.chaos.load import Foreigner, Poster
 from tests.chaos.supervisor import Supervisor
@@ -35,6 +37,7 @@ from tests.postgresql.server import Postgres
 
 BOOKS = Path(__file__).parents[2] / "rules" / "books"
 QUIET_S = 180.0
+FOREIGN_EVENTS = 60
 
 OWN_RULE = """
 rules:
@@ -101,6 +104,7 @@ class Storm:
             self.say("nothing is broken any more")
             wait_until(lambda: poster.live or poster.failure is not None, "the load has caught up", QUIET_S)
             self.say("the load has caught up with the clock")
+            wait_until(lambda: foreigner.sent >= FOREIGN_EVENTS, "some foreign events", QUIET_S)
             poster.stop()
             foreigner.stop()
             self._settle(cluster.settle)
@@ -134,11 +138,16 @@ class Storm:
         return folder
 
     def _arrivals(self) -> list[Arrival]:
-        """Hours that have passed, and more than enough to come."""
+        """Time that has passed, and more than enough to come, with violations in plenty."""
         plan = self.plan
         start = datetime.now(UTC) - timedelta(hours=plan.recorded_h)
-        hours = plan.recorded_h + (plan.kills * sum(plan.pause_s) / 2 + 6 * plan.outage_s + QUIET_S) / 3600
-        return list(World(plan.seed, plan.trucks, hours, to_ms(start), "high").arrivals())
+        seconds = plan.recorded_h * 3600 + plan.kills * sum(plan.pause_s) / 2 + 6 * plan.outage_s + 2 * QUIET_S
+        end = start + timedelta(seconds=seconds)
+        traffic = live_events(city_plan(), plan.seed, start, plan.trucks, "high")
+        return [
+            Arrival(to_ms(received_at), 0, line)
+            for line, received_at in takewhile(lambda event: event[1] < end, traffic)
+        ]
 
     # -- breaking -----------------------------------------------------------------------------------------------------
 
