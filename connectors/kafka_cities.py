@@ -76,7 +76,7 @@ class Register:
             return
         try:
             city_hash = msgspec.json.decode(value, type=Marker).city_hash
-        except (msgspec.MsgspecError, UnicodeDecodeError):
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             return
         if key == ACTIVE_CITY_KEY:
             self.active = city_hash

@@ -3,7 +3,7 @@
 What holds whatever is killed when:
 - a record is applied once, in order: its offset must be the next of the saved state (`PartitionHost.next_offset`);
 - what a record led to is with the broker before a state that includes the record is saved;
-- a record is acknowledged to the consumer group only when a saved state includes it;
+- an offset is committed to the consumer group only when a saved state includes all before it;
 - two workers that both think they own a partition cannot mix their states: the later claim fences the earlier.
 So after any crash the last saved state and the log behind it give the same breaches under the same ids.
 """
@@ -14,11 +14,10 @@ import asyncio
 import logging
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Collection, Iterator
-from typing import Any, Protocol
+from collections.abc import Callable, Collection, Iterator
+from typing import Any
 
 import msgspec
-from aiokafka.errors import KafkaError
 
 from haulwatch.domain.errors import HaulwatchError
 from haulwatch.domain.events import Tick
@@ -29,8 +28,9 @@ from haulwatch.wire import DeadLetter, encode_dead_letter, encode_events, partit
 from streams import traces
 from streams.cluster_figures import partition_samples
 from streams.kafka_outputs import Headers, Outgoing, Outputs
-from streams.kafka_snapshots import SnapshotClaim, first_offset_from
-from streams.owned_partition import OwnedPartition, Token
+from streams.kafka_places import Places, Seek
+from streams.kafka_snapshots import SnapshotClaim
+from streams.owned_partition import OwnedPartition
 from streams.partition_host import Decided, PartitionHost
 from streams.runtime import CityRuntime
 
@@ -42,13 +42,6 @@ TOLD_PER_S = 1_000
 """Truck states told a second by one worker; maps of very large fleets are told less often."""
 
 log = logging.getLogger(__name__)
-
-
-class Seek(Protocol):
-    """Makes the consumer read a partition of the log from an offset on."""
-
-    def __call__(self, number: int, offset: int) -> Awaitable[None]:
-        """Moves it; raises nothing for a partition that is not assigned any more."""
 
 
 CityOf = Callable[[str], CityRuntime | None]
@@ -81,6 +74,7 @@ class ClusterHost:
         self._stopping = False
         self.outputs = Outputs(connection, MAX_LETTER_BYTES)
         self.counters: Counter[str] = Counter()
+        self.places = Places(connection, seek, self.counters)
 
     # -- life -------------------------------------------------------------------------------------------------------
 
@@ -125,13 +119,11 @@ class ClusterHost:
         for number in [number for number in self._owned if number not in numbers]:
             owned = self._owned.pop(number)
             owned.leave()
-            self._begin(owned.give_back())
+            self._begin(owned.retire())
         for number in numbers:
             if number not in self._owned:
                 owned = self._owned[number] = self._new_owned(number)
                 self._begin(self._open(owned))
-            else:
-                self._owned[number].tokens.clear()  # of an assignment that has ended
         log.info("partitions assigned", extra={"fields": {"partitions": sorted(numbers)}})
 
     def _new_owned(self, number: int) -> OwnedPartition:
@@ -148,7 +140,7 @@ class ClusterHost:
         async with self._opening:
             await owned.open(self._city)
         if not owned.gone:
-            await self._seek(owned.number, owned.host.next_offset)
+            await self._seek(self._topics.observations, owned.number, owned.host.next_offset)
             owned.ready.set()
 
     async def _city(self, city_hash: str) -> CityRuntime | None:
@@ -168,23 +160,18 @@ class ClusterHost:
     # -- records ----------------------------------------------------------------------------------------------------
 
     async def take(
-        self, number: int, value: bytes | None, timestamp_ms: int, offset: int, headers: Headers, token: Token
+        self, number: int, value: bytes | None, timestamp_ms: int, offset: int, headers: Headers = ()
     ) -> None:
-        """Takes the next record that the consumer has read from the log."""
+        """Takes a record that the consumer has read from the log: the next one, or else nothing comes of it."""
         owned = self._owned.get(number)
         if owned is None:
             return
         if not owned.ready.is_set():
             await owned.ready.wait()
-        if owned.gone:
-            return
         host = owned.host
-        if offset > host.next_offset and not await self._is_next(host, offset):
+        if owned.gone or offset < host.next_offset:
             return
-        owned.tokens.append((offset, token))
-        if offset < host.next_offset:
-            if offset < owned.saved.offset:
-                owned.acknowledge()
+        if not await self.places.is_next(self._topics.observations, number, host.next_offset, offset):
             return
         for city_hash in host.cities_named(value):
             await self._city(city_hash)
@@ -192,28 +179,6 @@ class ClusterHost:
         decided = host.apply(value, timestamp_ms, offset)
         if decided.breaches or decided.dead or decided.misplaced:
             await self._tell(owned, decided, headers)
-
-    async def _is_next(self, host: PartitionHost, offset: int) -> bool:
-        """Whether the log itself has nothing between the state's position and `offset`; else reads from there again."""
-        while True:
-            try:
-                first = await first_offset_from(
-                    self._connection, self._topics.observations, host.number, host.next_offset
-                )
-                break
-            except (KafkaError, OSError) as error:
-                log.warning(
-                    "the log cannot be read", extra={"fields": {"partition": host.number, "error": repr(error)}}
-                )
-                await asyncio.sleep(RETRY_S)
-        if first == offset:
-            fields = {"partition": host.number, "from": host.next_offset, "to": offset}
-            log.info("the log has no records here (retention, or markers)", extra={"fields": fields})
-            self.counters["offsets_absent"] += offset - host.next_offset
-            return True
-        self.counters["reread"] += 1
-        await self._seek(host.number, host.next_offset)
-        return False
 
     async def _tell(self, owned: OwnedPartition, decided: Decided, headers: Headers) -> None:
         topics, send, outstanding = self._topics, self.outputs.send, owned.outstanding
@@ -273,6 +238,14 @@ class ClusterHost:
             await asyncio.sleep(0.25)
 
     # -- figures ----------------------------------------------------------------------------------------------------
+
+    def saved_offsets(self) -> dict[int, int]:
+        """Up to where each partition's state is saved."""
+        return {owned.number: owned.saved.offset for owned in self._at_work()}
+
+    def positions(self) -> dict[int, int]:
+        """The next record of each partition that is at work."""
+        return {owned.number: owned.host.next_offset for owned in self._at_work()}
 
     @property
     def unready(self) -> list[int]:

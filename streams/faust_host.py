@@ -1,7 +1,8 @@
 """The processor on Kafka, hosted by Faust: consumer group, agents, lifecycle and web pages are Faust's.
 
-What must not be lost does not rest on it (see streams/cluster_host.py): agents acknowledge by hand, no exception leaves
-an agent's body (Faust would acknowledge the record and go on), and no Faust table holds state.
+What must not be lost does not rest on it (see streams/cluster_host.py): the place of every record is checked, offsets
+are committed by ourselves, no exception leaves an agent's body (Faust would acknowledge the record and go on), and no
+Faust table holds state.
 """
 
 from __future__ import annotations
@@ -11,13 +12,13 @@ import logging
 import ssl
 import tempfile
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import faust
 from aiokafka.errors import IllegalStateError
-from faust.types import TP, EventT
+from faust.types import TP
 from faust.web import Request, Response, View
 
 from haulwatch.domain.errors import WorldError
@@ -25,10 +26,14 @@ from haulwatch.domain.text import Text
 from haulwatch.metrics import Sample, render
 from haulwatch.topics import TRACE_HEADER, Topics
 from streams.cluster_host import CityOf, ClusterHost, dead_letter_record
-from streams.inlets import Inlet, Packed
+from streams.inlets import Inlet
 from streams.kafka_outputs import Headers, Outgoing
+from streams.kafka_places import committed_offsets
 
 LINGER_S = 0.05
+COMMIT_S = 1.0
+WATCH_S = 5.0
+FOREVER_S = 1e9
 INLET_EVENTS = 5_000
 """Events of one inlet that may wait for the log; then its agent waits."""
 RECORD_EVENTS = 500
@@ -97,10 +102,12 @@ class FaustHost:
         on_stop: Callable[[], None] = lambda: None,
     ) -> None:
         self._topics = topics
-        self._inlets: dict[str, Inlet[EventT[Any]]] = {
-            topic: Inlet(topic, kind, partitions) for topic, kind in topics.inlets.items()
-        }
+        self._access = access
+        self._inlets = {topic: Inlet(topic, kind, partitions) for topic, kind in topics.inlets.items()}
         self._flushed = asyncio.Event()
+        self._inlets_known = asyncio.Event()
+        self._learning: asyncio.Task[None] | None = None
+        self._committed: dict[TP, int] = {}
         self._on_stop = on_stop
         self.counters: Counter[str] = Counter()
         self.failure: BaseException | None = None
@@ -117,7 +124,9 @@ class FaustHost:
             broker_session_timeout=6.0,  # the least that brokers allow: a killed worker's trucks wait this long
             broker_heartbeat_interval=1.5,
             broker_request_timeout=40.0,
-            broker_commit_interval=1.0,
+            # Faust's own ideas of a stream that has stopped rest on its acknowledgements, which are not used.
+            broker_commit_livelock_soft_timeout=FOREVER_S,
+            stream_processing_timeout=FOREVER_S,
             consumer_auto_offset_reset="earliest",
             consumer_max_fetch_size=4 << 20,
             stream_buffer_maxsize=BUFFERED_RECORDS,
@@ -161,22 +170,18 @@ class FaustHost:
             message = event.message
             try:
                 await self.cluster.take(
-                    message.partition, message.value, _timestamp_ms(message), message.offset, _headers(message), event
+                    message.partition, message.value, _timestamp_ms(message), message.offset, _headers(message)
                 )
             except Exception as error:
                 log.exception("a record of the log could not be taken")
                 self._failed(error)
                 await asyncio.Event().wait()  # not a record further; the process ends
 
-    def _agent_of(self, inlet: Inlet[EventT[Any]]) -> Callable[[Any], Any]:
+    def _agent_of(self, inlet: Inlet) -> Callable[[Any], Any]:
         async def take_in(stream: Any) -> None:
             async for event in stream.noack().events():
-                message = event.message
                 try:
-                    inlet.take(message.value, _timestamp_ms(message), message.partition, message.offset, event)
-                    while inlet.waiting >= INLET_EVENTS:
-                        self._flushed.clear()
-                        await self._flushed.wait()
+                    await self._take_in(inlet, event.message)
                 except Exception as error:
                     log.exception("a record of an inlet could not be taken")
                     self._failed(error)
@@ -184,28 +189,95 @@ class FaustHost:
 
         return take_in
 
+    async def _take_in(self, inlet: Inlet, message: Any) -> None:
+        """Takes a record of an inlet: the next one, or else nothing comes of it."""
+        await self._inlets_known.wait()
+        number, offset = message.partition, message.offset
+        expected = inlet.next.get(number, offset)
+        if offset < expected or not await self.cluster.places.is_next(inlet.topic, number, expected, offset):
+            return
+        inlet.take(message.value, _timestamp_ms(message), number, offset)
+        while inlet.waiting >= INLET_EVENTS:
+            self._flushed.clear()
+            await self._flushed.wait()
+
     async def _flush_forever(self) -> None:
         while True:
             await asyncio.sleep(LINGER_S)
-            for name, inlet in self._inlets.items():
+            for inlet in self._inlets.values():
                 if inlet.waiting:
-                    await self._flush(name, inlet.swap())
+                    await self._flush(inlet)
                     self._flushed.set()
 
-    async def _flush(self, name: str, pack: Packed[EventT[Any]]) -> None:
-        """Writes a pack, and acknowledges its records once the broker has all of it."""
-        send = self.cluster.outputs.send
+    async def _flush(self, inlet: Inlet) -> None:
+        """Writes what has gathered; its place may be committed once the broker has all of it."""
+        pack, send = inlet.swap(), self.cluster.outputs.send
         written = [
             await send(Outgoing(self._topics.observations, value, partition=number))
             for number, value in pack.records(RECORD_EVENTS)
         ]
         written += [await send(dead_letter_record(self._topics, letter)) for letter in pack.dead]
         await asyncio.gather(*written)
-        for event in pack.tokens:
-            event.ack()
-        self.counters[f"inlet_events|{name}"] += sum(len(events) for events in pack.events.values())
+        inlet.written(pack)
+        self.counters[f"inlet_events|{inlet.topic}"] += sum(len(events) for events in pack.events.values())
         for letter in pack.dead:
             self.counters[f"inlet_dead|{letter.code}"] += 1
+
+    # -- places -----------------------------------------------------------------------------------------------------
+
+    async def _assigned(self, *_: Any, **__: Any) -> None:
+        assigned = self.app.consumer.assignment()
+        self._committed.clear()
+        self._inlets_known.clear()
+        if self._learning is not None:
+            self._learning.cancel()
+        self._learning = asyncio.get_running_loop().create_task(self._learn(assigned))
+        self._learning.add_done_callback(self._learned)
+        self.cluster.assign({tp.partition for tp in assigned if tp.topic == self._topics.observations})
+
+    async def _learn(self, assigned: Collection[TP]) -> None:
+        """From where each inlet's partitions are to be read."""
+        group = self.app.conf.id
+        for inlet in self._inlets.values():
+            numbers = sorted(tp.partition for tp in assigned if tp.topic == inlet.topic)
+            inlet.assign(await committed_offsets(self._access.connection, group, inlet.topic, numbers))
+        self._inlets_known.set()
+
+    def _learned(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and task.exception() is not None:
+            self._failed(task.exception())
+
+    async def _commit_forever(self) -> None:
+        while True:
+            await asyncio.sleep(COMMIT_S)
+            if not self.app.rebalancing:
+                await self._commit()
+
+    async def _commit(self) -> None:
+        """Commits what is done with: by ourselves, since Faust's acknowledgements stop for good at the first gap."""
+        done = {TP(self._topics.observations, number): at for number, at in self.cluster.saved_offsets().items()}
+        for inlet in self._inlets.values():
+            done |= {TP(inlet.topic, number): at for number, at in inlet.done.items()}
+        assigned = self.app.consumer.assignment()
+        news = {tp: at for tp, at in done.items() if at and tp in assigned and self._committed.get(tp) != at}
+        if news and await self.app.consumer._commit_offsets(news):  # type: ignore[attr-defined]
+            self._committed |= news
+
+    async def _watch_forever(self) -> None:
+        """Reads again where the consumer has stopped short of a partition's end."""
+        before: dict[TP, int] = {}
+        while True:
+            await asyncio.sleep(WATCH_S)
+            expected = {TP(self._topics.observations, n): at for n, at in self.cluster.positions().items()}
+            for inlet in self._inlets.values():
+                expected |= {TP(inlet.topic, n): at for n, at in inlet.next.items()}
+            if not self.app.rebalancing:
+                for tp in self.app.consumer.assignment() & set(expected):
+                    end = self.app.consumer.highwater(tp)
+                    if end is not None and expected[tp] < end and before.get(tp) == expected[tp]:
+                        self.cluster.counters["reread_after_standstill"] += 1
+                        await self._seek(tp.topic, tp.partition, expected[tp])
+            before = expected
 
     # -- life -------------------------------------------------------------------------------------------------------
 
@@ -224,26 +296,22 @@ class FaustHost:
 
     async def _start(self) -> None:
         await self.cluster.start()
-        await self._flush_forever()
-
-    async def _assigned(self, *_: Any, **__: Any) -> None:
-        mine = {tp.partition for tp in self.app.consumer.assignment() if tp.topic == self._topics.observations}
-        self.cluster.assign(mine)
+        await asyncio.gather(self._flush_forever(), self._commit_forever(), self._watch_forever())
 
     async def _stop(self) -> None:
         if self.failure is None:
             await self.cluster.stop()
-            await self.app.consumer.commit()
+            await self._commit()
         self._on_stop()
 
-    async def _seek(self, number: int, offset: int) -> None:
+    async def _seek(self, topic: str, number: int, offset: int) -> None:
+        fields = {"topic": topic, "partition": number, "offset": offset}
         try:
             # Not `seek`, which works on the consumer from outside of its thread and breaks its fetcher.
-            await self.app.consumer.seek_wait({TP(self._topics.observations, number): offset})
+            await self.app.consumer.seek_wait({TP(topic, number): offset})
         except (IllegalStateError, TimeoutError) as error:
-            # Given up meanwhile, or no broker: the position is checked with every record all the same.
-            fields = {"partition": number, "offset": offset, "error": repr(error)}
-            log.info("the consumer was not moved", extra={"fields": fields})
+            # Given up meanwhile, or no broker: every record's place is checked all the same.
+            log.info("the consumer was not moved", extra={"fields": {**fields, "error": repr(error)}})
 
     def _failed(self, error: BaseException | None) -> None:
         if self.failure is None:

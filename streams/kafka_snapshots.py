@@ -136,26 +136,6 @@ async def read_latest(connection: dict[str, Any], topic: str, partition: int) ->
         await consumer.stop()
 
 
-async def first_offset_from(connection: dict[str, Any], topic: str, partition: int, offset: int) -> int | None:
-    """The offset of the first record at or after `offset` that the broker has; None where there is none yet."""
-    place = TopicPartition(topic, partition)
-    consumer = AIOKafkaConsumer(
-        **connection, group_id=None, enable_auto_commit=False, auto_offset_reset="earliest", max_poll_records=1
-    )
-    await consumer.start()
-    try:
-        consumer.assign([place])
-        consumer.seek(place, offset)
-        end = (await consumer.end_offsets([place]))[place]
-        while await consumer.position(place) < end:
-            for records in (await consumer.getmany(place, timeout_ms=500, max_records=1)).values():
-                for record in records:
-                    return int(record.offset)
-        return None
-    finally:
-        await consumer.stop()
-
-
 async def _close(producer: AIOKafkaProducer) -> None:
     try:
         await asyncio.wait_for(producer.stop(), 5.0)

@@ -104,7 +104,11 @@ def carry_over(state: TruckState, runtime: CityRuntime, previous: CityRuntime) -
 
 def replay_due_ms(state: TruckState) -> int:
     """When the next gap is to be replayed."""
-    return min((gap.replay_at_ms for gap in state.gaps), default=FOREVER_MS)
+    due_ms = FOREVER_MS
+    for gap in state.gaps:
+        if gap.replay_at_ms < due_ms:
+            due_ms = gap.replay_at_ms
+    return due_ms
 
 
 def replay(runtime: CityRuntime, state: TruckState, at_ms: int, out: list[Breach]) -> Sequence[Detection]:

@@ -1,13 +1,13 @@
-"""One partition while it is this worker's: claimed and restored, saved and acknowledged, given up."""
+"""One partition while it is this worker's: claimed and restored, saved, given up."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import time
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Awaitable, Callable
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 from aiokafka.errors import KafkaError
@@ -30,15 +30,8 @@ RETRY_S = 1.0
 log = logging.getLogger(__name__)
 
 
-class Token(Protocol):
-    """Tells the consumer group that a record is done with."""
-
-    def ack(self) -> Any:
-        """Acknowledges it."""
-
-
 class OwnedPartition:
-    """`host` decides; `tokens` are of records that are applied and not saved; `outstanding` is what they led to."""
+    """`host` decides; `outstanding` is what its records led to and the broker has not confirmed."""
 
     def __init__(
         self,
@@ -52,7 +45,6 @@ class OwnedPartition:
         self.ready = asyncio.Event()
         self.gone = False
         self.claim: SnapshotClaim | None = None
-        self.tokens: deque[tuple[int, Token]] = deque()
         self.outstanding: list[asyncio.Future[None]] = []
         self.saved = Savings()
         self.traces = Traces()
@@ -106,6 +98,11 @@ class OwnedPartition:
         self.gone = True
         self.ready.set()
 
+    async def retire(self) -> None:
+        """Lets the claim go once a save that is under way has ended."""
+        async with self._saving:
+            await self.give_back()
+
     async def give_back(self) -> None:
         """Lets the claim go."""
         claim, self.claim = self.claim, None
@@ -124,9 +121,9 @@ class OwnedPartition:
         return since_s >= interval_s or (events >= CHECKPOINT_EVENTS and since_s >= interval_s / 10)
 
     async def save(self) -> None:
-        """Saves the state once what it implies is with the broker, then acknowledges the records in it."""
+        """Saves the state once what it implies is with the broker."""
         async with self._saving:
-            if self.claim is None and not await self._claim_again():
+            if self.gone or (self.claim is None and not await self._claim_again()):
                 return
             assert self.claim is not None
             began = time.monotonic()
@@ -146,7 +143,6 @@ class OwnedPartition:
             self.saved = saved
             self.outstanding = [future for future in self.outstanding if not future.done()]
             self._counters["checkpoints"] += 1
-            self.acknowledge()
 
     async def _claim_again(self) -> bool:
         """After a failed save: claims the partition again, unless it has been given to another."""
@@ -159,11 +155,6 @@ class OwnedPartition:
         if self.gone:
             await self.give_back()
         return not self.gone
-
-    def acknowledge(self) -> None:
-        """Acknowledges every record that the saved state includes."""
-        while self.tokens and self.tokens[0][0] < self.saved.offset:
-            self.tokens.popleft()[1].ack()
 
     def _say(self, message: str, **fields: Any) -> None:
         log.warning(message, extra={"fields": {"partition": self.number, **fields}})

@@ -14,10 +14,11 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterable
+from datetime import datetime
 from typing import Any
 
 from haulwatch.domain.breaches import Breach
-from haulwatch.domain.events import SOURCE_PRIORITY, CityActivated, Event, Tick
+from haulwatch.domain.events import SOURCE_PRIORITY, CityActivated, Event
 from haulwatch.domain.instants import EPOCH, FOREVER_MS, NEVER_MS
 from haulwatch.domain.trucks import Pending, TruckState, Waiting
 from streams import late
@@ -66,32 +67,54 @@ class PartitionProcessor:
 
         Before any city is in force, observations are counted and nothing else.
         """
-        if self._runtime is None and not isinstance(event, CityActivated):
-            self.counters["before_city"] += 1
-            return []
-        out: list[Breach] = []
-        since = event.at - EPOCH
+        runtime = self._runtime
+        priority = SOURCE_PRIORITY.get(type(event))
+        if runtime is None or priority is None:
+            return self._apply_other(event)
+        seen: Pending = event  # type: ignore[assignment] # what has a priority is an observation
+        since = seen.at - EPOCH
         at_ms = (since.days * 86_400 + since.seconds) * 1000 + since.microseconds // 1000
-        received_at = event.received_at
+        received_at = seen.received_at
         if received_at is None:
             received_ms = at_ms
         else:
             since = received_at - EPOCH
             received_ms = (since.days * 86_400 + since.seconds) * 1000 + since.microseconds // 1000
-        priority = SOURCE_PRIORITY.get(type(event))
-        if priority is None and isinstance(event, CityActivated):
-            # Its place in the log counts, not its time: recorded traffic may come behind it.
-            self._activate(event.city_hash, out)
-            return in_order(out)
+        out: list[Breach] = []
         if received_ms > self.clock_ms:
             self.clock_ms = received_ms
             if received_ms >= self._sweep_from_ms:
                 self._sweep(received_ms // SLOT_MS, out)
-        if priority is None:
-            assert isinstance(event, Tick)
+        state = self._trucks.get(seen.truck_id)
+        if state is None or state.wake_ms < self.clock_ms or state.fix_ms == NEVER_MS:
+            state = self._woken(seen.truck_id, state, out)
+        self._touched.add(state.truck_id)
+        waiting = state.waiting
+        # Nearly every event is the only one of its truck that waits, and newer than all that has been applied.
+        if at_ms > state.applied_ms and not waiting:
+            waiting.append((at_ms, priority, seen.event_id, received_ms, seen))
+        elif not self._sort_in(state, (at_ms, priority, seen.event_id, received_ms, seen), out):
+            return in_order(out)
+        due_ms = received_ms + runtime.lateness_ms
+        if due_ms < state.wake_ms:
+            self._wake_at(state, due_ms)
+        return in_order(out) if out else out
+
+    def _apply_other(self, event: Event) -> list[Breach]:
+        """Takes a tick, an activation, or whatever comes before any city is in force."""
+        out: list[Breach] = []
+        if isinstance(event, CityActivated):
+            # Its place in the log counts, not its time: recorded traffic may come behind it.
+            self._activate(event.city_hash, out)
+        elif self._runtime is None:
+            self.counters["before_city"] += 1
         else:
-            self._take(event, at_ms, received_ms, priority, out)  # type: ignore[arg-type]
-        return in_order(out) if len(out) > 1 else out
+            clock_ms = _floor_ms(event.at if event.received_at is None else event.received_at)
+            if clock_ms > self.clock_ms:
+                self.clock_ms = clock_ms
+                if clock_ms >= self._sweep_from_ms:
+                    self._sweep(clock_ms // SLOT_MS, out)
+        return in_order(out)
 
     def advance_to(self, clock_ms: int) -> list[Breach]:
         """Moves the partition clock, as a tick at that instant would."""
@@ -103,26 +126,15 @@ class PartitionProcessor:
             self._release(state, out)
         return in_order(out)
 
-    def _take(self, event: Pending, at_ms: int, received_ms: int, priority: int, out: list[Breach]) -> None:
-        state = self._trucks.get(event.truck_id)
+    def _woken(self, truck_id: str, state: TruckState | None, out: list[Breach]) -> TruckState:
+        """The truck's state, a new one if it is not known (any more), once all that is due of it has been applied."""
         if state is not None:
             if state.wake_ms < self.clock_ms:
                 self._release(state, out)
-            if state.fix_ms == NEVER_MS and self._is_forgotten(state):
-                state = None
-        if state is None:
-            state = self._trucks[event.truck_id] = TruckState(event.truck_id)
-        self._touched.add(state.truck_id)
-        event_id = event.event_id
-        waiting = state.waiting
-        # Nearly every event is the only one of its truck and newer than what has been applied.
-        if at_ms > state.applied_ms and not waiting:
-            waiting.append((at_ms, priority, event_id, received_ms, event))
-        elif not self._sort_in(state, (at_ms, priority, event_id, received_ms, event), out):
-            return
-        due_ms = received_ms + self._runtime_in_force().lateness_ms
-        if due_ms < state.wake_ms:
-            self._wake_at(state, due_ms)
+            if not self._is_forgotten(state):
+                return state
+        state = self._trucks[truck_id] = TruckState(truck_id)
+        return state
 
     def _sort_in(self, state: TruckState, taken: Waiting, out: list[Breach]) -> bool:
         """Puts an event where it belongs among those that wait; False when it is none of them (late, a duplicate)."""
@@ -172,33 +184,28 @@ class PartitionProcessor:
         self._touched.add(state.truck_id)
         limit_ms = self.clock_ms - runtime.lateness_ms
         waiting = state.waiting
-        deadline_ms = next_deadline_ms(runtime, state)
+        deadline_ms = state.deadline_ms
         while True:
             if waiting and waiting[0][0] <= deadline_ms:
                 if waiting[0][3] >= limit_ms and deadline_ms >= limit_ms and not _any_due(state, limit_ms):
                     break
-                self._apply_next(runtime, state, out)
+                first = waiting.pop(0)
+                at_ms, priority, event_id, _received_ms, event = first
+                if state.silent:
+                    late.close_or_join(state, first)
+                detections = apply_event(runtime, state, event, at_ms)
+                state.applied_ms = at_ms
+                if state.applied_priority != priority:
+                    state.applied_priority = priority
+                state.applied_id = event_id
+                for detection in detections:
+                    judge(runtime, state, detection, out)
             elif deadline_ms < limit_ms or (waiting and _any_due(state, limit_ms)):
                 self._fire(runtime, state, deadline_ms, out)
             else:
                 break
             deadline_ms = next_deadline_ms(runtime, state)
-        if waiting or deadline_ms == FOREVER_MS:
-            self._schedule(runtime, state, deadline_ms)
-        else:
-            self._wake_at(state, deadline_ms + runtime.lateness_ms)
-
-    def _apply_next(self, runtime: CityRuntime, state: TruckState, out: list[Breach]) -> None:
-        at_ms, priority, event_id, _received_ms, event = waiting = state.waiting.pop(0)
-        if state.silent:
-            late.close_or_join(state, waiting)
-        detections = apply_event(runtime, state, event, at_ms)
-        state.applied_ms = at_ms
-        if state.applied_priority != priority:
-            state.applied_priority = priority
-        state.applied_id = event_id
-        for detection in detections:
-            judge(runtime, state, detection, out)
+        self._schedule(runtime, state, deadline_ms)
 
     def _fire(self, runtime: CityRuntime, state: TruckState, at_ms: int, out: list[Breach]) -> None:
         """Lets the deadline at `at_ms` fall: silence first (it breaks holds), then rules, late data, episodes.
@@ -223,10 +230,11 @@ class PartitionProcessor:
 
     def _schedule(self, runtime: CityRuntime, state: TruckState, deadline_ms: int) -> None:
         """Notes when the truck next has something due, and puts it on the wheel for then."""
+        if deadline_ms != state.deadline_ms:
+            state.deadline_ms = deadline_ms
         wake_ms = deadline_ms
-        for waiting in state.waiting:
-            if waiting[3] < wake_ms:
-                wake_ms = waiting[3]
+        if state.waiting:
+            wake_ms = min(wake_ms, min(waiting[3] for waiting in state.waiting))
         if wake_ms == FOREVER_MS:
             state.wake_ms = FOREVER_MS
         else:
@@ -348,6 +356,12 @@ def next_deadline_ms(runtime: CityRuntime, state: TruckState) -> int:
         if replay_ms < deadline_ms:
             deadline_ms = replay_ms
     return deadline_ms
+
+
+def _floor_ms(at: datetime) -> int:
+    """The whole milliseconds of an instant; `apply` spells it out, as it is asked twice of every event."""
+    since = at - EPOCH
+    return (since.days * 86_400 + since.seconds) * 1000 + since.microseconds // 1000
 
 
 def _any_due(state: TruckState, limit_ms: int) -> bool:

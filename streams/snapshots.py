@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from haulwatch.domain.trucks import TruckState
 
-SNAPSHOT_VERSION = 2
+SNAPSHOT_VERSION = 3
 """Changes with the shape of `TruckState`; bytes of another version are never read, the log is replayed instead."""
 BUCKETS = 256
 """Parts of a snapshot: a fleet at rest costs nothing to save, a part is small enough for one record."""

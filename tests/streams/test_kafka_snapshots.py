@@ -10,7 +10,8 @@ from aiokafka import AIOKafkaProducer
 
 from connectors.kafka_topics import create
 from haulwatch.settings import ClusterSettings
-from streams.kafka_snapshots import SnapshotClaim, SnapshotError, first_offset_from
+from streams.kafka_places import first_offset_from
+from streams.kafka_snapshots import SnapshotClaim, SnapshotError
 from streams.snapshots import Changes
 
 pytestmark = pytest.mark.kafka
