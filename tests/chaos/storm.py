@@ -38,6 +38,8 @@ from tests.postgresql.server import Postgres
 BOOKS = Path(__file__).parents[2] / "rules" / "books"
 QUIET_S = 180.0
 FOREIGN_EVENTS = 60
+FROZEN_S = 16.0
+"""Longer than a consumer group's session."""
 
 OWN_RULE = """
 rules:
@@ -158,9 +160,11 @@ class Storm:
             for share, act in (
                 (0.10, lambda: self._scale(cluster, supervisor, 3)),
                 (0.25, lambda: self._outage("broker", self.broker.stop, self._start_broker)),
+                (0.35, lambda: self._freeze(cluster)),
                 (0.45, lambda: self._scale(cluster, supervisor, 2)),
                 (0.50, lambda: self._deploy(cluster, another)),
                 (0.60, lambda: self._outage("PostgreSQL", self.postgres.stop, self.postgres.start)),
+                (0.70, lambda: self._freeze(cluster)),
                 (0.75, lambda: self._scale(cluster, supervisor, 1)),
                 (0.85, lambda: self._scale(cluster, supervisor, 3)),
             )
@@ -196,6 +200,18 @@ class Storm:
         time.sleep(self.plan.outage_s)
         start()
         self.say(f"{name} is back")
+
+    def _freeze(self, cluster: Cluster) -> None:
+        """A worker does nothing for longer than its group waits for it, then goes on as if it still had its share."""
+        running = [child for child in cluster.workers if child.running]
+        if not running:
+            self.say("no worker to freeze")
+            return
+        child = self.rng.choice(running)
+        self.say(f"{child.name} is frozen for {FROZEN_S:.0f} s")
+        child.freeze()
+        time.sleep(FROZEN_S)
+        child.thaw()
 
     def _deploy(self, cluster: Cluster, city: Path) -> None:
         deadline = time.monotonic() + 60

@@ -54,11 +54,21 @@ class Child:
 
     def kill(self) -> None:
         """Takes the process away without a word of warning."""
-        if self.process is None:
-            return
-        if self.process.poll() is None:
-            os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait()
+        self._signal(signal.SIGKILL)
+        if self.process is not None:
+            self.process.wait()
+
+    def freeze(self) -> None:
+        """Lets it do nothing (SIGSTOP), as a machine that swaps or a virtual one that is moved."""
+        self._signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Lets it go on."""
+        self._signal(signal.SIGCONT)
+
+    def _signal(self, number: signal.Signals) -> None:
+        if self.process is not None and self.process.poll() is None:
+            os.killpg(self.process.pid, number)
 
     def stop(self) -> int:
         """Asks it to end (SIGTERM) and returns its exit code."""
