@@ -14,12 +14,18 @@ from pathlib import Path
 import pytest
 
 from connectors.jt808 import messages
+from connectors.jt808.profiles import load_profiles
+from connectors.jt808.terminals import Fleet
 from connectors.kafka_cities import publish_city
+from connectors.kafka_topics import create
+from haulwatch.bootstrap.jt808 import FleetInForce, Jt808Options, gateway_terminals
 from haulwatch.city import build_city, pack_city
+from haulwatch.domain.errors import WorldError
+from haulwatch.domain.text import Text
 from haulwatch.settings import ClusterSettings
 from haulwatch.testing import city_files_of
 from tests.connectors.jt808 import frames
-from tests.connectors.jt808.terminal import Terminal
+from tests.connectors.jt808.terminal import Log, Terminal
 from tests.connectors.kafka.log import logged
 from tests.e2e.api import Api, figures_of
 from tests.e2e.children import Child, wait_until
@@ -147,8 +153,6 @@ def test_what_was_answered_is_in_the_log_however_often_it_is_killed(tmp_path: Pa
 
 @pytest.mark.kafka
 def test_a_gateway_hears_the_trucks_of_the_city_in_force(cluster: ClusterSettings, tmp_path: Path) -> None:
-    from connectors.kafka_topics import create
-
     create(cluster, 4)
     none = city_files_of()
     publish_city(cluster, build_city(none).city_hash, pack_city(none))
@@ -173,10 +177,34 @@ def test_a_gateway_hears_the_trucks_of_the_city_in_force(cluster: ClusterSetting
     assert [truck for _partition, truck, _event_id in logged(cluster)] == ["浙E00001"]
 
 
-def test_a_gateway_without_a_secret_says_so(tmp_path: Path) -> None:
-    environment = {"HAULWATCH_JT808_SECRET": "short"}
-    from haulwatch.bootstrap.jt808 import Jt808Options, gateway_terminals
-    from haulwatch.domain.errors import WorldError
-
+@pytest.mark.parametrize("secret", ["", "short"])
+def test_a_gateway_without_a_secret_says_so(secret: str) -> None:
+    fleet = Fleet((), load_profiles())
     with pytest.raises(WorldError, match="HAULWATCH_JT808_SECRET"):
-        gateway_terminals(Jt808Options("127.0.0.1", 0), lambda: None, lambda *_: 0, environment)  # type: ignore[arg-type, return-value]
+        gateway_terminals(
+            Jt808Options("127.0.0.1", 0), lambda: fleet, Log().submit_events, {"HAULWATCH_JT808_SECRET": secret}
+        )
+
+
+def test_a_city_that_cannot_be_had_leaves_the_list_as_it_was() -> None:
+    files = city_files_of(tables={"trucks.csv": TRUCKS})
+    answers: list[tuple[str, bytes] | WorldError] = [("one", pack_city(files))]
+
+    def active() -> tuple[str, bytes] | None:
+        answer = answers[-1]
+        if isinstance(answer, WorldError):
+            raise answer
+        return answer
+
+    fleet = FleetInForce(active, load_profiles())
+    assert len(fleet()) == 0
+    fleet.refresh()
+    assert len(fleet()) == len(PHONES)
+    answers.append(WorldError(Text("不在", "away")))
+    fleet.refresh()
+    with pytest.raises(WorldError, match="away"):
+        fleet.check()
+    assert len(fleet()) == len(PHONES)
+    answers.append(("two", pack_city(city_files_of())))
+    fleet.check()
+    assert len(fleet()) == 0
