@@ -189,7 +189,7 @@ class ContainerBroker(Broker):
         self._made = False
 
     def _properties(self) -> dict[str, str]:
-        inside = f"PLAINTEXT://0.0.0.0:{self.port},CONTROLLER://0.0.0.0:{self.controller_port}"
+        inside = f"PLAINTEXT://0.0.0.0:{self.port},CONTROLLER://127.0.0.1:{self.controller_port}"
         return super()._properties() | {"listeners": inside, "log.dirs": "/tmp/kraft-combined-logs"}
 
     def start(self) -> None:
@@ -215,7 +215,7 @@ class ContainerBroker(Broker):
 
     def stop(self) -> None:
         """Asks it to end and waits until it has."""
-        self._end("stop", f"--time={STOP_S:.0f}")
+        self._end("stop", "-t", f"{STOP_S:.0f}")
 
     def kill(self) -> None:
         """Takes it away without a word of warning."""
@@ -247,19 +247,25 @@ def new_broker(properties: Mapping[str, str] | None = None) -> Broker:
     try:
         fetched_jars()
     except NoServerError as error:
-        if not _docker_works():
-            raise NoServerError(f"{error}; no working Docker here") from error
+        reason = _why_no_docker()
+        if reason is not None:
+            raise NoServerError(f"{error}; {reason}") from error
         return ContainerBroker(properties)
     return Broker(properties)
 
 
-def _docker_works() -> bool:
+def _why_no_docker() -> str | None:
+    """What keeps Docker from running the image; None when nothing does."""
     if shutil.which("docker") is None:
-        return False
-    try:
-        return subprocess.run(["docker", "info"], capture_output=True, timeout=20, check=False).returncode == 0
-    except subprocess.TimeoutExpired:
-        return False
+        return "no Docker here"
+    for command, timeout_s in ((["info"], 20.0), (["pull", "--quiet", IMAGE], FETCH_S)):
+        try:
+            done = subprocess.run(["docker", *command], capture_output=True, text=True, timeout=timeout_s, check=False)
+        except subprocess.TimeoutExpired:
+            return f"docker {command[0]} takes longer than {timeout_s:.0f} s"
+        if done.returncode != 0:
+            return f"docker {command[0]}: {done.stderr.strip()[-200:]}"
+    return None
 
 
 def given_kafka() -> str | None:
