@@ -218,6 +218,7 @@ class Jt808Server:
         task = asyncio.current_task()
         assert task is not None
         connection = _Connection(Session(self._gate, writer.write), task)
+        connection.session.on_change = lambda: self._note(connection)
         self._connections.add(connection)
         try:
             self._refuse_too_many(connection)
@@ -229,12 +230,12 @@ class Jt808Server:
             connection.closing = connection.closing or "broken"
         finally:
             self._forget(connection)
+            reason = connection.closing or "by_terminal"
+            self._counters.add("jt808_closed_total", "Connections ended, by reason", reason=reason)
             writer.close()
             with contextlib.suppress(OSError, TimeoutError, asyncio.CancelledError):
                 async with asyncio.timeout(1.0):
                     await writer.wait_closed()
-            reason = connection.closing or "by_terminal"
-            self._counters.add("jt808_closed_total", "Connections ended, by reason", reason=reason)
 
     def _refuse_too_many(self, connection: _Connection) -> None:
         strangers = sum(not one.known for one in self._connections)
@@ -263,7 +264,6 @@ class Jt808Server:
                 else:
                     heard_s = now_s
                     await session.take(items)
-                    self._note(connection)
                     connection.closing = connection.closing or session.close
             session.expire()
             async with asyncio.timeout(limits.send_s):
@@ -289,8 +289,6 @@ class Jt808Server:
     def _note(self, connection: _Connection) -> None:
         """Who speaks here now. A terminal that connects anew has given up its old connection."""
         phones = connection.session.phones
-        if phones == connection.phones:
-            return
         for phone in set(connection.phones) - set(phones):
             if self._by_phone.get(phone) is connection:
                 del self._by_phone[phone]

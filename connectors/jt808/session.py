@@ -83,6 +83,8 @@ class Session:
         self._asked: dict[tuple[str, int], tuple[int, asyncio.Future[Outcome]]] = {}
         self._wrong_codes = 0
         self.close: str | None = None
+        self.on_change: Callable[[], None] = lambda: None
+        """Called when `phones` change, before the terminal hears of it."""
 
     @property
     def phones(self) -> tuple[str, ...]:
@@ -175,7 +177,7 @@ class Session:
         reporter = self._gate.fleet().reporter(frame.phone, self._terminals[frame.phone])
         if reporter is None:
             self._gate.count_fault("not_authenticated", STRANGER)
-            del self._terminals[frame.phone]
+            self._leave(frame.phone)
             return
         report = _REPORTS.get(frame.message_id, Session._unsupported)
         try:
@@ -212,6 +214,7 @@ class Session:
         if terminal_id is not None and known and len(self._terminals) < MAX_NUMBERS:
             self._terminals[frame.phone] = terminal_id
             self._editions[frame.phone] = frame.edition
+            self.on_change()
         else:
             known = False
             self._gate.count_fault("not_authenticated", STRANGER)
@@ -225,7 +228,7 @@ class Session:
 
     def _logout(self, frame: Frame, work: _Work) -> None:
         self._answer(frame, Result.DONE, work, durable=False)
-        del self._terminals[frame.phone]
+        self._leave(frame.phone)
 
     def _time(self, frame: Frame, work: _Work) -> None:
         body = answers.time(self._gate.now())
@@ -293,6 +296,10 @@ class Session:
     def _unsupported(self, _frame: Frame, reporter: Reporter, _work: _Work) -> Result:
         self._gate.count_fault("message_unknown", reporter.phone)
         return Result.UNSUPPORTED
+
+    def _leave(self, number: str) -> None:
+        del self._terminals[number]
+        self.on_change()
 
     # -- what they share ----------------------------------------------------------------------------------------------
 

@@ -4,18 +4,33 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from types import TracebackType
 
 from connectors.jt808 import answers, messages
+from connectors.jt808.profiles import load_profiles
 from connectors.jt808.protocol import Edition, Frame, FrameReader
+from connectors.jt808.server import Jt808Server
 from haulwatch.domain.errors import WorldError
 from haulwatch.domain.events import Event
+from haulwatch.domain.registry import Truck
 from haulwatch.domain.text import Text
 from haulwatch.wire import DeadLetter
 from tests.connectors.jt808 import frames
 
 ANSWER_S = 20.0
+PLATE = "浙E12345"
+TRUCKS = [
+    Truck(truck_id=PLATE, terminal_id="13800138000", device_model="states-01"),
+    Truck(truck_id="浙E00002", terminal_id="BOX-7"),
+    *(Truck(truck_id=f"浙E9{n:04d}", terminal_id=f"0139{n:08d}") for n in range(100)),
+]
+PROFILES = load_profiles()
+NOW = datetime(2026, 5, 1, 8, 30, 2, tzinfo=UTC)
+Serve = Callable[..., Jt808Server]
+"""Starts a server; by default with `TRUCKS`."""
 
 
 class Log:
@@ -120,3 +135,20 @@ class Terminal:
         """Says 0x0001 to a command."""
         body = command.serial.to_bytes(2, "big") + command.message_id.to_bytes(2, "big") + bytes([result])
         self.send(messages.TERMINAL_ANSWER, body)
+
+
+def figures(server: Jt808Server) -> dict[str, float]:
+    """What it counts, by name and labels."""
+    found: dict[str, float] = {}
+    for sample in server.samples():
+        labels = ",".join(f"{name}={value}" for name, value in sample.labels)
+        found[f"{sample.name}{{{labels}}}" if labels else sample.name] = sample.value
+    return found
+
+
+def heard(server: Jt808Server, locations: int) -> None:
+    """Returns when the server has read so many locations."""
+    deadline = time.monotonic() + ANSWER_S
+    while figures(server).get("jt808_messages_total{message=0x0200}", 0) < locations:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)  # polling another thread; the deadline above bounds it

@@ -1,14 +1,12 @@
-"""The server against real TCP clients: who may speak, when it answers, what it puts up with."""
+"""The server against real TCP clients: who may speak, when it answers, what it can ask for."""
 
 from __future__ import annotations
 
 import dataclasses
 import hashlib
 import threading
-import time
-from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -16,78 +14,15 @@ import pytest
 from connectors.jt808 import answers, messages
 from connectors.jt808.limits import Limits
 from connectors.jt808.mapping import Mapped, Reporter, nothing
-from connectors.jt808.profiles import load_profiles
 from connectors.jt808.server import Jt808Server
 from connectors.jt808.session import Outcome
 from connectors.jt808.terminals import Codes, Fleet
 from connectors.pictures import PictureFolder
 from haulwatch.domain.errors import WorldError
 from haulwatch.domain.events import Position, Sighting
-from haulwatch.domain.registry import Truck
 from tests.connectors.jt808 import frames
 from tests.connectors.jt808.frames import LOCATION, PHONE
-from tests.connectors.jt808.terminal import ANSWER_S, Log, Terminal
-
-PLATE = "浙E12345"
-TRUCKS = [
-    Truck(truck_id=PLATE, terminal_id="13800138000", device_model="states-01"),
-    Truck(truck_id="浙E00002", terminal_id="BOX-7"),
-    *(Truck(truck_id=f"浙E9{n:04d}", terminal_id=f"0139{n:08d}") for n in range(100)),
-]
-PROFILES = load_profiles()
-NOW = datetime(2026, 5, 1, 8, 30, 2, tzinfo=UTC)
-QUICK = Limits(stranger_s=0.3, idle_s=0.6, frames_at_once=50, frames_a_second=1, faults_at_once=5)
-
-
-@pytest.fixture
-def log() -> Log:
-    return Log()
-
-
-Serve = Callable[..., Jt808Server]
-
-
-@pytest.fixture
-def serve(log: Log, tmp_path: Path) -> Iterator[Serve]:
-    started: list[Jt808Server] = []
-
-    def start(trucks: list[Truck] = TRUCKS, limits: Limits | None = None, **more: object) -> Jt808Server:
-        fleet = Fleet(trucks, PROFILES)
-        server = Jt808Server(
-            "127.0.0.1",
-            0,
-            fleet=more.pop("fleet", lambda: fleet),  # type: ignore[arg-type]
-            secret=b"secret",
-            submit_events=log.submit_events,
-            pictures=PictureFolder(tmp_path / "pictures"),
-            limits=limits,
-            now=lambda: NOW,
-            **more,  # type: ignore[arg-type]
-        )
-        server.start()
-        started.append(server)
-        return server
-
-    yield start
-    log.open.set()
-    for server in started:
-        server.stop()
-
-
-def figures(server: Jt808Server) -> dict[str, float]:
-    found: dict[str, float] = {}
-    for sample in server.samples():
-        labels = ",".join(f"{name}={value}" for name, value in sample.labels)
-        found[f"{sample.name}{{{labels}}}" if labels else sample.name] = sample.value
-    return found
-
-
-def heard(server: Jt808Server, locations: int) -> None:
-    """Returns when the server has read so many locations."""
-    deadline = time.monotonic() + ANSWER_S
-    while figures(server).get("jt808_messages_total{message=0x0200}", 0) < locations:
-        assert time.monotonic() < deadline
-        time.sleep(0.01)  # polling another thread; the deadline above bounds it
+from tests.connectors.jt808.terminal import ANSWER_S, NOW, PLATE, PROFILES, TRUCKS, Log, Serve, Terminal, figures, heard
 
 
 @pytest.mark.parametrize("edition", [2013, 2019])
@@ -318,73 +253,6 @@ def test_commands_that_nobody_answers(serve: Serve) -> None:
     assert "not connected" in error_of(told)
     server.stop()
     assert "not connected" in error_of(server.send_text(PLATE, "你好"))
-
-
-def test_a_terminal_that_comes_again_replaces_itself(serve: Serve) -> None:
-    server = serve()
-    with Terminal(server.port) as first, Terminal(server.port) as second:
-        first.enter()
-        second.enter()
-        assert first.hear() is None
-        told = server.send_text(PLATE, "你好")
-        second.answer(second.expect(answers.TEXT))
-        assert told.result(ANSWER_S) == Outcome(0)
-    assert figures(server)["jt808_closed_total{reason=replaced}"] == 1
-
-
-def test_who_does_not_say_who_he_is(serve: Serve) -> None:
-    server = serve(limits=QUICK)
-    with Terminal(server.port) as terminal:
-        assert terminal.hear() is None
-    assert figures(server)["jt808_closed_total{reason=not_authenticated}"] == 1
-
-
-def test_who_says_nothing_any_more(serve: Serve) -> None:
-    server = serve(limits=QUICK)
-    with Terminal(server.port) as terminal:
-        terminal.enter()
-        assert terminal.hear() is None
-    assert figures(server)["jt808_closed_total{reason=idle}"] == 1
-
-
-def test_who_floods(serve: Serve) -> None:
-    server = serve(limits=QUICK)
-    with Terminal(server.port) as terminal:
-        terminal.enter()
-        terminal.send_raw(frames.frame(messages.HEARTBEAT) * 200)
-        while terminal.hear() is not None:
-            pass
-    assert figures(server)["jt808_closed_total{reason=flood}"] == 1
-
-
-def test_who_sends_rubbish(serve: Serve, log: Log) -> None:
-    server = serve(limits=QUICK)
-    with Terminal(server.port) as terminal:
-        terminal.send_raw(b"\x7e\x01\x02\x7e\x7e\x03" * 50)
-        assert terminal.hear() is None
-    assert figures(server)["jt808_closed_total{reason=rubbish}"] == 1
-    assert log.letters == []
-
-
-def test_too_many_connections(serve: Serve) -> None:
-    server = serve(limits=dataclasses.replace(Limits(), connections=2))
-    with Terminal(server.port) as first, Terminal(server.port) as second:
-        first.enter()
-        assert second.register() == 0
-        with Terminal(server.port) as third:
-            assert third.hear() is None
-        assert first.locate() == 0
-
-
-def test_too_many_strangers_do_not_shut_out_who_is_known(serve: Serve) -> None:
-    server = serve(limits=dataclasses.replace(Limits(), strangers=1))
-    with Terminal(server.port) as known:
-        known.enter()
-        with Terminal(server.port) as stranger:
-            assert stranger.register() == 0
-            with Terminal(server.port) as another:
-                assert another.hear() is None
-            assert known.locate() == 0
 
 
 def test_what_was_heard_is_answered_before_the_end(serve: Serve, log: Log) -> None:
