@@ -176,12 +176,15 @@ def _clipped(side: Side, box: Box) -> list[tuple[float, float]]:
 def sides_meeting(sides: Sequence[Side], box: Box) -> tuple[Side, ...]:
     """Those of the sides that meet the box, and perhaps some that just miss it."""
     west, south, east, north = box
-    return tuple(
-        side
-        for side in sides
-        if (side[1] <= east or side[3] <= east)
-        and (side[1] >= west or side[3] >= west)
-        and (side[2] <= north or side[4] <= north)
-        and (side[2] >= south or side[4] >= south)
-        and _meets(side, box)
-    )
+    met = []
+    for side in sides:
+        _, lon0, lat0, lon1, lat1 = side
+        if (
+            (lon0 <= east or lon1 <= east)
+            and (lon0 >= west or lon1 >= west)
+            and (lat0 <= north or lat1 <= north)
+            and (lat0 >= south or lat1 >= south)
+            and _meets(side, box)
+        ):
+            met.append(side)
+    return tuple(met)

@@ -39,7 +39,7 @@ _FINEST_CELL_DEG = 1e-4
 
 
 @dataclass(slots=True)
-class _Cell:
+class Cell:
     """A cell whose answer depends on the point or the time.
 
     A bit for each border, straight ones (one side in the cell, given by its line) first; `bends` are the others, as
@@ -57,7 +57,8 @@ class _Cell:
 class ZoneIndex:
     """Zones by place and time; `timezone` is the local time that hours and days of zones are meant in.
 
-    Immutable but for its caches, which are bounded: two generations of `max_cells` cells.
+    Immutable but for its caches, which are bounded: two generations of `max_cells` cells. `cells` is the newer one, by
+    `column * STRIDE + row`; a view is the answer for all of the cell.
     """
 
     def __init__(
@@ -68,29 +69,29 @@ class ZoneIndex:
         self.timezone = timezone
         self.zones = tuple(zones)
         self._by_id = {zone.zone_id: zone for zone in zones}
-        self._cell_deg = cell_deg
+        self.cell_deg = cell_deg
         self._max_cells = max_cells
         self._tiles = Tiles(self.zones, cell_deg)
         self._tile_deg, self._windows = self._tiles.tile_deg, self._tiles.windows
         self._chords_m = {zone.zone_id: _meaningful_chord_m(zone) for zone in zones}
         self.shortest_chord_m = min(self._chords_m.values(), default=PASS_CHORD_M)
         self._views: dict[tuple[str, ...], ZoneView] = {(): NOWHERE}
-        self._cells: dict[float, ZoneView | _Cell] = {}
-        self._old_cells: dict[float, ZoneView | _Cell] = {}
+        self.cells: dict[float, ZoneView | Cell] = {}
+        self._old_cells: dict[float, ZoneView | Cell] = {}
         self._minutes: dict[int, tuple[int, int]] = {}
 
     def at(self, lon: float, lat: float, at_ms: int) -> ZoneView:
         """The zones that hold the point (degrees, border included) and count then; equal sets are one object."""
-        size = self._cell_deg
-        cell = self._cells.get(lon // size * STRIDE + lat // size)
+        size = self.cell_deg
+        cell = self.cells.get(lon // size * STRIDE + lat // size)
         if cell.__class__ is ZoneView:
             return cell
-        return self._at_mixed(cell, lon, lat, at_ms)
+        return self.at_mixed(cell, lon, lat, at_ms)
 
     @property
     def cached_cells(self) -> int:
         """Cells in the cache now; never more than twice `max_cells`."""
-        return len(self._cells) + len(self._old_cells)
+        return len(self.cells) + len(self._old_cells)
 
     def zone(self, zone_id: str) -> Zone | None:
         """The zone with that id."""
@@ -120,7 +121,7 @@ class ZoneIndex:
         size = self._tile_deg
         window = self._windows.get((lon0 // size, lat0 // size, lon1 // size, lat1 // size))
         if window is None:
-            window = self._tiles.around(lon0, lat0, lon1, lat1)
+            window = self._tiles.cuttable(lon0, lat0, lon1, lat1)
             if window is None:
                 return self._cut(self._tiles.ids_on(lon0, lat0, lon1, lat1), lon0, lat0, lon1, lat1, at_ms)
         if not window:
@@ -152,14 +153,11 @@ class ZoneIndex:
     def inside_about_m(self, zone_id: str, lon0: float, lat0: float, lon1: float, lat1: float) -> float:
         """`inside_m`, off by a few centimetres at most, and much faster."""
         zone = self._by_id.get(zone_id)
-        window = self._tiles.around(lon0, lat0, lon1, lat1)
-        if zone is None or window is None:
+        sides = None if zone is None else self._tiles.sides_around(zone, lon0, lat0, lon1, lat1)
+        if zone is None or sides is None:
             return self.inside_m(zone_id, lon0, lat0, lon1, lat1)
         inside = self.covers(zone_id, lon0, lat0) if zone.timed else zone_id in self.at(lon0, lat0, 0).ids
-        shares: list[float] | None = []
-        for stretch in window:
-            if stretch[0] == zone_id:
-                shares = crossings(stretch[1], lon0, lat0, lon1, lat1)
+        shares = crossings(sides, lon0, lat0, lon1, lat1) if sides else []
         if shares is None:
             return self.inside_m(zone_id, lon0, lat0, lon1, lat1)
         return _share_inside(shares, inside) * distance_m(lon0, lat0, lon1, lat1)
@@ -192,10 +190,10 @@ class ZoneIndex:
         line = shapely.linestrings(((lon0, lat0), (lon1, lat1)))
         return bool(zone.geometry.intersects(line)) and _inside_m(zone, line) >= chord_m
 
-    def _at_mixed(self, cell: ZoneView | _Cell | None, lon: float, lat: float, at_ms: int) -> ZoneView:
+    def at_mixed(self, cell: ZoneView | Cell | None, lon: float, lat: float, at_ms: int) -> ZoneView:
         """`at` for a cell that is not pure, or not there."""
         if cell is None:
-            cell = self._fill(lon // self._cell_deg, lat // self._cell_deg)
+            cell = self._fill(lon // self.cell_deg, lat // self.cell_deg)
         if isinstance(cell, ZoneView):
             return cell
         hits, bit = 0, 1
@@ -219,25 +217,25 @@ class ZoneIndex:
             view = cell.views[hits] = self._view_of(cell, hits)
         return view
 
-    def _held(self, cell: _Cell, bit: int, lon: float, lat: float) -> bool:
+    def _held(self, cell: Cell, bit: int, lon: float, lat: float) -> bool:
         """What GEOS says of the border with that bit."""
         return bool(shapely.intersects_xy(cell.border[bit.bit_length() - 1].geometry, lon, lat))
 
-    def _view_of(self, cell: _Cell, hits: int) -> ZoneView:
+    def _view_of(self, cell: Cell, hits: int) -> ZoneView:
         ids = [*cell.always, *(zone.zone_id for bit, zone in enumerate(cell.border) if hits >> bit & 1)]
         counting = hits >> len(cell.border)
         off = {zone.zone_id for bit, zone in enumerate(cell.timed) if not counting >> bit & 1}
         return self.view(zone_id for zone_id in ids if zone_id not in off)
 
-    def _fill(self, column: float, row: float) -> ZoneView | _Cell:
+    def _fill(self, column: float, row: float) -> ZoneView | Cell:
         """Takes the cell over from the older generation, or makes it."""
-        if len(self._cells) >= self._max_cells:
-            self._old_cells, self._cells = self._cells, {}
+        if len(self.cells) >= self._max_cells:
+            self._old_cells, self.cells = self.cells, {}
         key = column * STRIDE + row
-        cell = self._cells[key] = self._old_cells.get(key) or self._new_cell(column, row)
+        cell = self.cells[key] = self._old_cells.get(key) or self._new_cell(column, row)
         return cell
 
-    def _new_cell(self, column: float, row: float) -> ZoneView | _Cell:
+    def _new_cell(self, column: float, row: float) -> ZoneView | Cell:
         covering, met = self._tiles.cell(column, row)
         always = tuple(zone.zone_id for zone in covering)
         timed = tuple(zone for zone in (*covering, *(piece.zone for piece in met)) if zone.timed)
@@ -245,7 +243,7 @@ class ZoneIndex:
             return self.view(always)
         straight = [piece for piece in met if piece.convex and len(piece.lines) == 1]
         bent = [piece for piece in met if not (piece.convex and len(piece.lines) == 1)]
-        return _Cell(
+        return Cell(
             always,
             border=tuple(piece.zone for piece in (*straight, *bent)),
             lines=tuple(piece.lines[0] for piece in straight),

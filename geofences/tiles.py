@@ -25,7 +25,12 @@ Geometries = NDArray[np.object_]
 Stretch = tuple[str, tuple[Side, ...], float, float, float, float]
 """Sides of a zone, by its id, and their west, south, east and north ends; no sides where plain numbers cannot tell."""
 Window = tuple[Stretch, ...]
-"""The borders in the tiles that the rectangle around a way lies in, by the zone's id."""
+"""The borders around a way that it can cut, by the zone's id.
+
+They are in the tiles that the rectangle around the way lies in. A zone with a single side there is left out: a straight
+way crosses that side once at most, so one of its ends is inside, or it just touches (where it runs along a side from
+corner to corner, the neighbouring sides are there, too).
+"""
 
 
 @dataclass(slots=True)
@@ -45,6 +50,8 @@ class _Tile:
     crossing: tuple[Zone, ...]
     geometries: Geometries
     sides: tuple[tuple[Side, ...], ...]
+    middles: list[list[bool]] | None = None
+    """For each cell, whether each of the crossing zones holds its middle; made when the first cell is asked for."""
 
 
 class Tiles:
@@ -70,9 +77,16 @@ class Tiles:
         covering = list(tile.covering)
         if not tile.crossing:
             return covering, []
+        if tile.middles is None:
+            tile.middles = _middles(tile, column // _TILE_CELLS, row // _TILE_CELLS, self._cell_deg)
+        # Where no side meets the cell, its middle answers for all of it.
+        middles = tile.middles[int(column % _TILE_CELLS) * _TILE_CELLS + int(row % _TILE_CELLS)]
         box = _grown_box(column, row, self._cell_deg)
         met = [sides_meeting(sides, box) for sides in tile.sides]
-        inside, border = _relations_in(tile, [bool(sides) for sides in met], box)
+        if not any(met):
+            covering += compress(tile.crossing, middles)
+            return covering, []
+        inside, border = _relations_in(tile, middles, [bool(sides) for sides in met], box)
         covering += compress(tile.crossing, inside)
         pieces = [
             Piece(zone, tuple(line for line, *_ in sides), shape_in(self._border(zone), sides, box))
@@ -81,32 +95,56 @@ class Tiles:
         ]
         return covering, pieces
 
-    def around(self, lon0: float, lat0: float, lon1: float, lat1: float) -> Window | None:
-        """The borders around a way; None where it is too long for that."""
+    def cuttable(self, lon0: float, lat0: float, lon1: float, lat1: float) -> Window | None:
+        """The borders around a way that it can cut; None where it is too long for that."""
         size = self.tile_deg
         key = (lon0 // size, lat0 // size, lon1 // size, lat1 // size)
         window = self.windows.get(key)
-        if window is None and abs(key[2] - key[0]) <= _WIDE_TILES and abs(key[3] - key[1]) <= _WIDE_TILES:
+        if window is None and (tiles := self._tiles_between(key)) is not None:
             if len(self.windows) >= _MAX_WINDOWS:
                 self.windows.clear()
-            window = self.windows[key] = self._new_window(key)
+            window = self.windows[key] = self._new_window(tiles)
         return window
+
+    def sides_around(self, zone: Zone, lon0: float, lat0: float, lon1: float, lat1: float) -> tuple[Side, ...] | None:
+        """The sides of a zone around a way; None where it is too long for that, or plain numbers cannot tell."""
+        size = self.tile_deg
+        tiles = self._tiles_between((lon0 // size, lat0 // size, lon1 // size, lat1 // size))
+        if tiles is None or not self._border(zone).valid:
+            return None
+        found: dict[Side, None] = {}
+        for tile in tiles:
+            for crossing, sides in zip(tile.crossing, tile.sides, strict=True):
+                if crossing is zone:
+                    found.update(dict.fromkeys(sides))
+        return tuple(found)
 
     def ids_on(self, lon0: float, lat0: float, lon1: float, lat1: float) -> dict[str, None]:
         """The zones that have a point of the way, in order."""
         line = shapely.linestrings(((lon0, lat0), (lon1, lat1)))
         return dict.fromkeys(sorted(self._zones[n].zone_id for n in self._tree.query(line, "intersects").tolist()))
 
-    def _new_window(self, key: tuple[float, float, float, float]) -> Window:
-        """The borders of all tiles between two; a side that runs through several is there once."""
-        columns = range(int(min(key[0], key[2])), int(max(key[0], key[2])) + 1)
-        rows = range(int(min(key[1], key[3])), int(max(key[1], key[3])) + 1)
+    def _tiles_between(self, key: tuple[float, float, float, float]) -> list[_Tile] | None:
+        """The tiles of the rectangle between two of them, given by column, row, column, row; None when too many."""
+        column0, row0, column1, row1 = key
+        if abs(column1 - column0) > _WIDE_TILES or abs(row1 - row0) > _WIDE_TILES:
+            return None
+        columns = range(int(min(column0, column1)), int(max(column0, column1)) + 1)
+        rows = range(int(min(row0, row1)), int(max(row0, row1)) + 1)
+        return [self._tile(float(column), float(row)) for column in columns for row in rows]
+
+    def _new_window(self, tiles: Sequence[_Tile]) -> Window:
+        """The borders of all the tiles that can be cut; a side that runs through several is there once."""
         found: dict[str, dict[Side, None]] = {}
-        for tile in [self._tile(float(column), float(row)) for column in columns for row in rows]:
+        for tile in tiles:
             for zone, sides in zip(tile.crossing, tile.sides, strict=True):
                 if sides:
                     found.setdefault(zone.zone_id, {}).update(dict.fromkeys(sides))
-        return tuple(_stretch(self._borders[zone_id], tuple(sides)) for zone_id, sides in sorted(found.items()))
+        return tuple(
+            _stretch(self._borders[zone_id], tuple(sides))
+            for zone_id, sides in sorted(found.items())
+            if len(sides) > 1 or not self._borders[zone_id].valid
+        )
 
     def _tile(self, column: float, row: float) -> _Tile:
         tile = self._tiles.get(column * STRIDE + row)
@@ -133,14 +171,20 @@ class Tiles:
         return border
 
 
-def _relations_in(tile: _Tile, doubtful: list[bool], box: Box) -> tuple[list[bool], list[bool]]:
+def _middles(tile: _Tile, column: float, row: float, cell_deg: float) -> list[list[bool]]:
+    """For each cell of the tile, by column and row, whether each of the crossing zones holds its middle."""
+    steps = np.arange(_TILE_CELLS) + 0.5
+    lons, lats = np.meshgrid(
+        (column * _TILE_CELLS + steps) * cell_deg, (row * _TILE_CELLS + steps) * cell_deg, indexing="ij"
+    )
+    held = shapely.intersects_xy(tile.geometries[np.newaxis, :], lons.reshape(-1, 1), lats.reshape(-1, 1))
+    return [list(cell) for cell in held.tolist()]
+
+
+def _relations_in(tile: _Tile, middles: list[bool], doubtful: list[bool], box: Box) -> tuple[list[bool], list[bool]]:
     """For each zone that crosses the tile: does it cover the box, does its border run through it (only if doubtful)."""
-    west, south, east, north = box
-    border = np.array(doubtful)
-    # Where no side meets the box, one point of it answers for all.
-    inside = shapely.intersects_xy(tile.geometries, (west + east) / 2, (south + north) / 2)
-    if border.any():
-        inside[border], border[border] = _relations(tile.geometries[border], shapely.box(*box))
+    border, inside = np.array(doubtful), np.array(middles)
+    inside[border], border[border] = _relations(tile.geometries[border], shapely.box(*box))
     return inside.tolist(), border.tolist()
 
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 from math import sqrt
 
 from geofences.index import DOUBTFUL_M, ZoneIndex
+from geofences.tiles import STRIDE
 from haulwatch.domain.derived import ZoneEnter, ZoneExit, ZonePass
 from haulwatch.domain.motion import METRES_PER_DEGREE, distance_m
 from haulwatch.domain.trucks import Crossing, Membership, ZoneView
@@ -57,7 +58,12 @@ class Tracker:
         self, m: Membership, truck_id: str, event_id: str, at_ms: int, lon: float, lat: float, speed_kmh: float | None
     ) -> tuple[ZoneChange, ...]:
         """Takes one good fix (in order of time) into `m`; what it says of zones: exits, passes, enters, each by id."""
-        view = self._at(lon, lat, at_ms)
+        # `index.at`, without the call in a cell that no border crosses.
+        index = self._index
+        size = index.cell_deg
+        view = index.cells.get(lon // size * STRIDE + lat // size)
+        if view.__class__ is not ZoneView:
+            view = index.at_mixed(view, lon, lat, at_ms)
         if view is not m.view or m.pending or not m.known:
             return self._step(_Fix(m, truck_id, event_id, at_ms, lon, lat, speed_kmh), view)
         short = self._short_deg

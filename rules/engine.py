@@ -34,13 +34,13 @@ NOTHING: list[Detection] = []
 class Feed:
     """What one kind of event can mean to the rules of the book: whom to show it to, beside what the scan finds.
 
-    `heads`: leading absent steps; `waiting` and `holds`: indexes of sequences and of `while` rules.
+    `heads`: leading absent steps; `waiting` and `holds`: sequences and `while` rules, indexes by rule id.
     """
 
     scan: Scan | None
     heads: list[tuple[SequenceMatcher, int]] = field(default_factory=list)
-    waiting: list[int] = field(default_factory=list)
-    holds: list[int] = field(default_factory=list)
+    waiting: dict[str, int] = field(default_factory=dict)
+    holds: dict[str, int] = field(default_factory=dict)
     remembering: frozenset[str] = frozenset()
     """Ids of the rules that may want to see such an event because of what they remember."""
 
@@ -53,9 +53,11 @@ class Engine:
         self._compiled = compiled
         self._gate = Gate(compiled, timezone, self.counters)
         self._matchers: list[Matcher] = [self._matcher(index) for index in range(len(compiled.rules))]
-        self._rule_ids = [rule.rule_id for rule in compiled.rules]
-        self._index = {rule_id: index for index, rule_id in enumerate(self._rule_ids)}
-        self._triggers = [(trigger.rule_index, trigger.role) for trigger in compiled.triggers]
+        self._index = {rule.rule_id: index for index, rule in enumerate(compiled.rules)}
+        self._matcher_of = dict(zip(self._index, self._matchers, strict=True))
+        triggers = list(enumerate(compiled.triggers))
+        self._fitting = {hit: t.rule_index for hit, t in triggers if t.role not in ("while", "head")}
+        self._holding = {hit: t.rule_index for hit, t in triggers if t.role == "while"}
         self._feeds = {kind: self._feed(kind) for kind in get_args(Observation) + get_args(DerivedEvent)}
 
     def _matcher(self, index: int) -> Matcher:
@@ -71,14 +73,15 @@ class Engine:
     def _feed(self, event_type: type[Applied]) -> Feed:
         kind = str(event_type.__struct_config__.tag)
         feed = Feed(self._compiled.scan.get(kind))
-        for index, matcher in enumerate(self._matchers):
+        for rule_id, index in self._index.items():
+            matcher = self._matchers[index]
             if isinstance(matcher, HoldMatcher) and matcher.observes(event_type):
-                feed.holds.append(index)
+                feed.holds[rule_id] = index
             elif isinstance(matcher, SequenceMatcher):
                 feed.heads += [(matcher, step) for step in matcher.heads_of(kind)]
                 if matcher.awaits(kind):
-                    feed.waiting.append(index)
-        feed.remembering = frozenset(self._rule_ids[index] for index in (*feed.waiting, *feed.holds))
+                    feed.waiting[rule_id] = index
+        feed.remembering = frozenset((*feed.waiting, *feed.holds))
         return feed
 
     def on_event(
@@ -108,7 +111,8 @@ class Engine:
             self._apply_derived(event, Moment(event, at_ms, state, truck), found)
         if accepted:
             self._observe(moment, feed, hits, found)
-        self._set_deadline(state)
+        if state.rules or state.rule_deadline_ms != FOREVER_MS:
+            self._set_deadline(state)
         return found
 
     def on_derived(self, state: TruckState, truck: Truck, event: DerivedEvent, at_ms: int) -> list[Detection]:
@@ -153,33 +157,39 @@ class Engine:
         self._match(moment, feed, hits, found)
         if isinstance(event, Silence):
             for rule_id in list(moment.state.rules):
-                matcher = self._matchers[self._index[rule_id]]
+                matcher = self._matcher_of[rule_id]
                 if isinstance(matcher, HoldMatcher):
                     matcher.break_by_silence(moment)
             self._observe(moment, feed, hits, found)
 
     def _match(self, moment: Moment, feed: Feed, hits: list[int] | None, found: list[Detection]) -> None:
         """Shows the event to the rules it concerns, in order of their indexes."""
-        concerned = dict.fromkeys((i for i in feed.waiting if self._rule_ids[i] in moment.state.rules), False)
-        for hit in hits or ():
-            index, role = self._triggers[hit]
-            if role not in ("while", "head"):
-                concerned[index] = True
-        for index in sorted(concerned):
-            detection = self._matchers[index].advance(moment, concerned[index])
-            if detection is not None:
-                found.append(detection)
+        remembered = moment.state.rules
+        concerned: dict[int, bool] = {}
+        if remembered and feed.waiting:
+            concerned = {feed.waiting[rule_id]: False for rule_id in remembered if rule_id in feed.waiting}
+        if hits is not None:
+            concerned.update((self._fitting[hit], True) for hit in hits if hit in self._fitting)
+        if concerned:
+            for index in sorted(concerned):
+                detection = self._matchers[index].advance(moment, concerned[index])
+                if detection is not None:
+                    found.append(detection)
         for matcher, step in feed.heads:
             matcher.note_head(moment, step)
 
     def _observe(self, moment: Moment, feed: Feed, hits: list[int] | None, found: list[Detection]) -> None:
         """Shows the event to `while` conditions: those that hold, and those that held until now."""
-        holding = {index for index, role in map(self._triggers.__getitem__, hits or ()) if role == "while"}
-        for index in feed.holds:
-            if index in holding or self._rule_ids[index] in moment.state.rules:
-                detection = self._matchers[index].advance(moment, index in holding)
-                if detection is not None:
-                    found.append(detection)
+        remembered = moment.state.rules
+        concerned: dict[int, bool] = {}
+        if remembered and feed.holds:
+            concerned = {feed.holds[rule_id]: False for rule_id in remembered if rule_id in feed.holds}
+        if hits is not None:
+            concerned.update((self._holding[hit], True) for hit in hits if hit in self._holding)
+        for index in sorted(concerned):
+            detection = self._matchers[index].advance(moment, concerned[index])
+            if detection is not None:
+                found.append(detection)
 
     def _due(self, state: TruckState) -> list[int]:
         """Rules with something due at the truck's deadline, in order."""
@@ -190,5 +200,8 @@ class Engine:
     def _set_deadline(self, state: TruckState) -> None:
         deadline_ms = FOREVER_MS
         for rule_id, memory in state.rules.items():
-            deadline_ms = min(deadline_ms, self._matchers[self._index[rule_id]].next_deadline(memory))
-        state.rule_deadline_ms = deadline_ms
+            due_ms = self._matcher_of[rule_id].next_deadline(memory)
+            if due_ms < deadline_ms:
+                deadline_ms = due_ms
+        if deadline_ms != state.rule_deadline_ms:
+            state.rule_deadline_ms = deadline_ms

@@ -48,14 +48,15 @@ def fuse_position(state: TruckState, truck: Truck, event: Position, at_ms: int, 
     cover = event.cover
     if cover is not None and cover != "unknown":
         state.cover_sensor_ms = at_ms
-        state.cover_odds = CERTAIN
+        if state.cover_odds != CERTAIN:
+            state.cover_odds = CERTAIN
         if cover != state.cover:
             believe_cover(state, cover, at_ms, event.event_id, "sensor", derived)
     lift = event.lift
     if lift is not None and lift != "unknown":
         if lift != state.lift:
             _take_lift(state, event, lift, at_ms, derived)
-        else:
+        elif state.lift_reading is not None:
             state.lift_reading = None
 
 
@@ -75,7 +76,8 @@ def _take_load(state: TruckState, load: KnownLoad, at_ms: int, event_id: str, de
     state.load_sensor_ms = at_ms
     if load == state.load:
         state.load_seen_ms = at_ms
-        state.load_reading = None
+        if state.load_reading is not None:
+            state.load_reading = None
         return
     if state.load is not None:
         reading = state.load_reading

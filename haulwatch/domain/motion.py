@@ -40,18 +40,18 @@ def good_fix(state: TruckState, event: Position, at_ms: int, gate_m: float) -> b
 
     Keeps the suspects that, if they persist, are a jump (see `move`).
     """
-    if event.valid is False or (event.accuracy_m is not None and event.accuracy_m > gate_m):
+    accuracy_m = event.accuracy_m
+    if event.valid is False or (accuracy_m is not None and accuracy_m > gate_m):
         return False
     if state.fix_ms == NEVER_MS:
         return True
-    dx = event.lon - state.lon
-    dy = event.lat - state.lat
+    lon, lat = event.lon, event.lat
     # Within about 200 m in degrees nothing needs to be computed: no truck is gated for that.
-    if -0.002 < dx < 0.002 and -0.002 < dy < 0.002:
-        state.suspect = None
-        return True
-    if reachable(state.lon, state.lat, state.fix_ms, event.lon, event.lat, at_ms, state.accuracy_m, event.accuracy_m):
-        state.suspect = None
+    if (-0.002 < lon - state.lon < 0.002 and -0.002 < lat - state.lat < 0.002) or reachable(
+        state.lon, state.lat, state.fix_ms, lon, lat, at_ms, state.accuracy_m, accuracy_m
+    ):
+        if state.suspect is not None:
+            state.suspect = None
         return True
     return _persists(state, event, at_ms)
 
@@ -97,7 +97,9 @@ def move(state: TruckState, event: Position, at_ms: int, derived: list[DerivedEv
     state.lat = event.lat
     state.speed_kmh = speed
     state.heading_deg = event.heading_deg
-    state.accuracy_m = event.accuracy_m or 0.0
+    accuracy_m = event.accuracy_m or 0.0
+    if accuracy_m != state.accuracy_m:
+        state.accuracy_m = accuracy_m
     if speed is None:
         return
     if speed >= DRIVING_KMH:

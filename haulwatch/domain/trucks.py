@@ -229,6 +229,7 @@ class TruckState(Struct, omit_defaults=True):
     applied_id: str = ""
     first_ms: int = FOREVER_MS
     gaps: list[Gap] = []
+    deadline_ms: int = FOREVER_MS
     wake_ms: int = FOREVER_MS
     late: bool = False
     # the last good fix, and how the truck moves: owned by `haulwatch.domain.motion`

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
+from msgspec import Struct
+
 from haulwatch.domain.breaches import Condition
 from haulwatch.domain.registry import Truck
 from haulwatch.domain.trucks import Applied, Capture, RuleMemory, TruckState
@@ -37,8 +39,7 @@ class Detection:
     conditions: tuple[Condition, ...] = ()
 
 
-@dataclass(slots=True)
-class Moment:
+class Moment(Struct):
     """One instant of one truck: the event that is looked at (None at a deadline) and the truck as it is then."""
 
     event: Applied | None

@@ -177,11 +177,15 @@ class SequenceMatcher:
         deadline_ms = FOREVER_MS
         for partial in memory.partials:
             step = self._steps[partial.step]
-            deadline_ms = min(deadline_ms, partial.started_ms + self._within_ms)
+            due_ms = partial.started_ms + self._within_ms
             if step.absent:
-                deadline_ms = min(deadline_ms, partial.wait_from_ms + step.for_ms)
+                due_ms = min(due_ms, partial.wait_from_ms + step.for_ms)
+            if due_ms < deadline_ms:
+                deadline_ms = due_ms
         for k, (last_ms, _) in memory.heads.items():
-            deadline_ms = min(deadline_ms, last_ms + self._steps[k].for_ms)
+            due_ms = last_ms + self._steps[k].for_ms
+            if due_ms < deadline_ms:
+                deadline_ms = due_ms
         return deadline_ms
 
     def start_blind(self, state: TruckState) -> None:
