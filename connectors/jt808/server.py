@@ -19,11 +19,12 @@ from connectors.group_commit import GroupCommit, SubmitEvents
 from connectors.jt808 import answers
 from connectors.jt808.limits import Allowance, Limits
 from connectors.jt808.protocol import Edition, Fault, FrameReader
-from connectors.jt808.session import Gate, Outcome, PassThrough, Session, disconnected
+from connectors.jt808.session import Gate, PassThrough, Session, disconnected
 from connectors.jt808.terminals import Codes, Fleet
 from connectors.pictures import PictureStore
 from haulwatch.domain.errors import WorldError
 from haulwatch.domain.events import Event
+from haulwatch.domain.live import TerminalAnswer
 from haulwatch.domain.text import Text
 from haulwatch.metrics import Counters, Sample
 from haulwatch.wire import DeadLetter
@@ -131,12 +132,12 @@ class Jt808Server:
 
     # -- commands, from any thread ------------------------------------------------------------------------------------
 
-    def send_text(self, truck_id: str, words: str, *, urgent: bool = False) -> Future[Outcome]:
+    def send_text(self, truck_id: str, words: str, *, urgent: bool = False) -> Future[TerminalAnswer]:
         """A text to the driver (0x8300), shown and read out. Fails with WorldError when the terminal is not here, or
         does not answer in time; ValueError for a text that is empty or too long."""
         return self._command(truck_id, answers.TEXT, lambda edition: answers.text(words, edition, urgent=urgent))
 
-    def ask_location(self, truck_id: str) -> Future[Outcome]:
+    def ask_location(self, truck_id: str) -> Future[TerminalAnswer]:
         """Where the truck is now (0x8201); its position is an event like any other."""
         return self._command(truck_id, answers.LOCATION_REQUEST, lambda _edition: b"")
 
@@ -144,8 +145,8 @@ class Jt808Server:
         """Whether the truck's terminal is connected here."""
         return self._phone_of(truck_id) is not None
 
-    def _command(self, truck_id: str, message_id: int, body: Callable[[Edition], bytes]) -> Future[Outcome]:
-        async def ask() -> Outcome:
+    def _command(self, truck_id: str, message_id: int, body: Callable[[Edition], bytes]) -> Future[TerminalAnswer]:
+        async def ask() -> TerminalAnswer:
             phone = self._phone_of(truck_id)
             if phone is None:
                 raise disconnected()
@@ -161,7 +162,7 @@ class Jt808Server:
             return asyncio.run_coroutine_threadsafe(asking, self._loop)
         except RuntimeError:  # the loop has been closed
             asking.close()
-            failed: Future[Outcome] = Future()
+            failed: Future[TerminalAnswer] = Future()
             failed.set_exception(disconnected())
             return failed
 

@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Literal
 
 from connectors.jt808 import answers, mapping, messages
 from connectors.jt808.answers import Registered, Result
@@ -20,6 +21,7 @@ from connectors.jt808.terminals import Codes, Fleet
 from connectors.pictures import PictureStore
 from haulwatch.domain.errors import DeviceError, WorldError
 from haulwatch.domain.events import Event, Position
+from haulwatch.domain.live import TerminalAnswer
 from haulwatch.domain.text import Text
 from haulwatch.metrics import Counters
 from haulwatch.wire import DeadLetter
@@ -51,12 +53,13 @@ class Gate:
         self.counters.add("jt808_faults_total", "Faults of JT/T 808 terminals", code=code, device=device)
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """What a terminal said to a command: `result` of 0x0001 (0 done), and where it is where that was asked."""
-
-    result: int
-    position: Position | None = None
+SAID: dict[int, Literal["done", "failed", "wrong", "unsupported"]] = {
+    0: "done",
+    1: "failed",
+    2: "wrong",
+    3: "unsupported",
+}
+"""The result of 0x0001."""
 
 
 @dataclass
@@ -68,7 +71,7 @@ class _Work:
     pictures: list[tuple[messages.Media, Reporter]] = field(default_factory=list)
     answers: list[tuple[bool, bytes]] = field(default_factory=list)
     """Frames to send, in order; True: only when events and letters are durable."""
-    located: list[tuple[asyncio.Future[Outcome], Outcome]] = field(default_factory=list)
+    located: list[tuple[asyncio.Future[TerminalAnswer], TerminalAnswer]] = field(default_factory=list)
 
 
 class Session:
@@ -80,7 +83,7 @@ class Session:
         self._terminals: dict[str, str] = {}
         self._editions: dict[str, Edition] = {}
         self._serial = 0
-        self._asked: dict[tuple[str, int], tuple[int, asyncio.Future[Outcome]]] = {}
+        self._asked: dict[tuple[str, int], tuple[int, asyncio.Future[TerminalAnswer]]] = {}
         self._wrong_codes = 0
         self.close: str | None = None
         self.on_change: Callable[[], None] = lambda: None
@@ -129,10 +132,10 @@ class Session:
         for fault in faults:
             self._count(fault)
 
-    def ask(self, phone: str, message_id: int, body: Callable[[Edition], bytes]) -> asyncio.Future[Outcome]:
+    def ask(self, phone: str, message_id: int, body: Callable[[Edition], bytes]) -> asyncio.Future[TerminalAnswer]:
         """Sends a command; the future is what the terminal with this number says to it."""
         number = next(number for number in self._terminals if mapping.phone_number(number) == phone)
-        future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[TerminalAnswer] = asyncio.get_running_loop().create_future()
         edition = self._editions[number]
         frame = self._frame(message_id, body(edition), number, edition)
         key = (number, self._serial)
@@ -243,7 +246,7 @@ class Session:
         message_id, future = self._asked.get((frame.phone, said.serial), (0, None))
         # A location is still to come where it was asked for and the terminal says that it will.
         if future is not None and not future.done() and (message_id != answers.LOCATION_REQUEST or said.result):
-            future.set_result(Outcome(said.result))
+            future.set_result(TerminalAnswer(result=SAID.get(said.result, "failed")))
 
     def _location(self, frame: Frame, reporter: Reporter, work: _Work) -> Result:
         self._positions((messages.location(frame.body),), reporter, work)
@@ -255,7 +258,7 @@ class Session:
         _message_id, future = self._asked.get((frame.phone, serial), (0, None))
         position = next((event for event in events if isinstance(event, Position)), None)
         if future is not None:
-            work.located.append((future, Outcome(Result.DONE, position)))
+            work.located.append((future, TerminalAnswer(result="done", position=position)))
         return Result.DONE
 
     def _batch(self, frame: Frame, reporter: Reporter, work: _Work) -> Result:

@@ -187,6 +187,7 @@ def embedded(
             **({} if terminals is None else {"terminals": terminals.check}),
         },
         sources=[_figures(local, forwarder), *([] if terminals is None else [terminals.samples])],
+        drivers=terminals,
     )
     servers.append(console_server(app, host, port))
     return Embedded(local, forwarder, store, servers[0], city, claim, terminals)

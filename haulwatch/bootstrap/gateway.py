@@ -72,13 +72,20 @@ def gateway(
             "city": lambda: city_deployed(shelf),
         }
         sources: list[Source] = [producer.samples, intake.samples]
+        terminals: Jt808Server | None = None
         if jt808 is not None:
             fleet = FleetInForce(shelf.active, load_profiles(jt808.profiles))
             terminals = _hearing(jt808, fleet, shelf, intake)
             parts.callback(terminals.stop)
             checks |= {"terminals": terminals.check, "trucks": fleet.check}
             sources.append(terminals.samples)
-        app = create_gateway(intake, allowed_hosts={*LOCAL_HOSTS, host, *allowed_hosts}, checks=checks, sources=sources)
+        app = create_gateway(
+            intake,
+            allowed_hosts={*LOCAL_HOSTS, host, *allowed_hosts},
+            checks=checks,
+            sources=sources,
+            drivers=terminals,
+        )
         server = http_server(app, host, port, lambda: producer.finish(FINISH_S))
         producer.on_failure = lambda _error: setattr(server, "should_exit", True)
         return Gateway(producer, server, parts.pop_all())

@@ -12,13 +12,14 @@ from starlette.middleware.gzip import GZipMiddleware
 from haulwatch import __version__, metrics
 from haulwatch.console import metering, operations, pages, problems, schemas
 from haulwatch.console.api import city as city_api
+from haulwatch.console.api import drivers as drivers_api
 from haulwatch.console.api import events as events_api
 from haulwatch.console.api import orders as orders_api
 from haulwatch.console.api import stream as stream_api
 from haulwatch.console.live import LiveHub, LiveSettings, running
 from haulwatch.console.metering import Durations
 from haulwatch.console.operations import Check
-from haulwatch.console.ports import CityView, EventIntake, TruckFeed
+from haulwatch.console.ports import CityView, DriverLine, EventIntake, TruckFeed
 from haulwatch.console.security import Guard
 from haulwatch.domain.errors import WorldError
 from haulwatch.domain.orders import ROLES, OrderDesk, Role
@@ -49,10 +50,12 @@ def create_app(
     settings: ConsoleSettings | None = None,
     checks: Mapping[str, Check] | None = None,
     sources: Sequence[metrics.Source] = (),
+    drivers: DriverLine | None = None,
 ) -> FastAPI:
     """The console over its ports. `checks` join /readyz, `sources` join /metrics. `app.state.hub` is the live hub.
 
-    Without an `intake` it takes no events and has no address for them: in a cluster that is the gateway's.
+    Without an `intake` it takes no events and has no address for them: in a cluster that is the gateway's. So is a
+    `drivers` line: where terminals connect.
     """
     settings = settings or ConsoleSettings()
     counters, durations = Counters(), Durations()
@@ -79,6 +82,8 @@ def create_app(
     if intake is not None:
         app.include_router(events_api.router(intake, counters, settings.max_body_bytes))
     app.include_router(city_api.router(city, feed))
+    if drivers is not None:
+        app.include_router(drivers_api.router(drivers))
     app.include_router(stream_api.router(hub))
     all_sources = (counters.samples, durations.samples, hub.samples, lambda: order_samples(desk), *sources)
     all_checks = {"orders": lambda: desk_answers(desk), **(checks or {}), "live": lambda: live_works(hub)}

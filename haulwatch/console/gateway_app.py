@@ -10,10 +10,11 @@ from fastapi import FastAPI
 
 from haulwatch import __version__, metrics
 from haulwatch.console import metering, operations, problems, schemas
+from haulwatch.console.api import drivers as drivers_api
 from haulwatch.console.api import events as events_api
 from haulwatch.console.metering import Durations
 from haulwatch.console.operations import Check
-from haulwatch.console.ports import EventIntake
+from haulwatch.console.ports import DriverLine, EventIntake
 from haulwatch.console.security import Guard
 from haulwatch.console.tracing import Tracing
 from haulwatch.metrics import Counters
@@ -30,8 +31,12 @@ def create_gateway(
     max_body_bytes: int = MAX_BODY_BYTES,
     checks: Mapping[str, Check] | None = None,
     sources: Sequence[metrics.Source] = (),
+    drivers: DriverLine | None = None,
 ) -> FastAPI:
-    """`POST /api/v1/events` into `intake`, and addresses for who runs it. `allowed_hosts` as in the console."""
+    """`POST /api/v1/events` into `intake`, and addresses for who runs it. `allowed_hosts` as in the console.
+
+    With `drivers` it speaks to the terminals that are connected to it.
+    """
     counters, durations = Counters(), Durations()
 
     @contextlib.asynccontextmanager
@@ -51,6 +56,8 @@ def create_gateway(
     problems.install(app)
     schemas.install(app)
     app.include_router(events_api.router(intake, counters, max_body_bytes))
+    if drivers is not None:
+        app.include_router(drivers_api.router(drivers))
     app.include_router(operations.router(checks or {}, (counters.samples, durations.samples, *sources)))
     app.add_middleware(Guard, allowed_hosts=allowed_hosts)
     app.add_middleware(Tracing)

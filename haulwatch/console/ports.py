@@ -7,10 +7,11 @@ a 503 answer.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from haulwatch.domain.live import SubmissionResult, TruckPosition
+from haulwatch.domain.live import SubmissionResult, TerminalAnswer, TruckPosition
 from haulwatch.domain.registry import Camera, Squad, Station
 from haulwatch.domain.text import Text
 
@@ -38,6 +39,18 @@ class TruckFeed(Protocol):
 
     def changed_since(self, revision: int) -> tuple[int, Sequence[TruckPosition]]:
         """The current revision, and the trucks that changed after `revision` (0: all). Asked about once a second."""
+        ...
+
+
+class DriverLine(Protocol):
+    """Terminals of trucks that are connected to this process. Futures fail with WorldError."""
+
+    def send_text(self, truck_id: str, words: str, *, urgent: bool = False) -> Future[TerminalAnswer]:
+        """Shown to the driver and read out. The future fails with ValueError for a text that does not fit."""
+        ...
+
+    def ask_location(self, truck_id: str) -> Future[TerminalAnswer]:
+        """Where the truck is now."""
         ...
 
 

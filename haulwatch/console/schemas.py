@@ -10,7 +10,7 @@ from msgspec import UNSET, Struct, UnsetType
 
 from haulwatch.console.problems import PROBLEM_JSON, ProblemBody
 from haulwatch.domain.events import Manifest, Position, Sighting, Weighing
-from haulwatch.domain.live import Refused, SubmissionResult, TruckPosition
+from haulwatch.domain.live import Refused, SubmissionResult, TerminalAnswer, TruckPosition
 from haulwatch.domain.orders import Change, Order, OrderDetail, Stage
 from haulwatch.domain.registry import Camera, Squad, Station
 from haulwatch.domain.text import Text
@@ -47,6 +47,20 @@ class CommandBody(Struct, forbid_unknown_fields=True):
     command: str
     actor: str
     data: dict[str, str] = {}
+
+
+class TextBody(Struct, forbid_unknown_fields=True):
+    """A text to the driver of a truck, and who sends it; an urgent one is marked so."""
+
+    text: str
+    actor: str
+    urgent: bool = False
+
+
+class LocateBody(Struct, forbid_unknown_fields=True):
+    """Who asks where a truck is."""
+
+    actor: str
 
 
 class TrucksAnswer(Struct):
@@ -86,6 +100,9 @@ PUBLISHED: tuple[Any, ...] = (
     CountsAnswer,
     OrderAnswer,
     CommandBody,
+    TextBody,
+    LocateBody,
+    TerminalAnswer,
     TrucksAnswer,
     CityAnswer,
     AcceptedAnswer,

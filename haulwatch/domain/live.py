@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from msgspec import Struct
 
 from haulwatch.domain.errors import WorldError
+from haulwatch.domain.events import Position
 from haulwatch.domain.text import Text
 from haulwatch.domain.trucks import KnownCover, KnownLoad, TripPhase
 
@@ -40,6 +43,13 @@ class SubmissionResult(Struct, frozen=True, kw_only=True):
     accepted: int
     duplicates: int
     errors: list[Refused] = []
+
+
+class TerminalAnswer(Struct, frozen=True, kw_only=True):
+    """What a truck's terminal says to a command, and where the truck is when that was asked."""
+
+    result: Literal["done", "failed", "wrong", "unsupported"]
+    position: Position | None = None
 
 
 class Busy(WorldError):  # noqa: N818  # a state of the world, not a fault

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import random
 import sqlite3
 import threading
 import time
+import urllib.request
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
+from urllib.parse import quote
 
 import pytest
 
-from connectors.jt808 import messages
+from connectors.jt808 import answers, messages
 from connectors.jt808.profiles import load_profiles
 from connectors.jt808.terminals import Fleet
 from connectors.kafka_cities import publish_city
@@ -74,6 +79,14 @@ def embedded(tmp_path: Path) -> Haulwatch:
     return Haulwatch("run", tmp_path, "--city", str(city), "--data", str(tmp_path / "data"))
 
 
+def call_driver(system: Haulwatch, truck_id: str, words: str) -> Any:
+    """The answer of the terminal to a text."""
+    body = json.dumps({"text": words, "actor": "李四"}).encode()
+    url = f"{system.url}/api/v1/trucks/{quote(truck_id)}/text"
+    with urllib.request.urlopen(urllib.request.Request(url, body, {"Content-Type": "application/json"})) as answer:
+        return json.load(answer)
+
+
 def china_time(at: datetime) -> str:
     return (at + CHINA).strftime("%y%m%d%H%M%S")
 
@@ -93,6 +106,12 @@ def test_a_truck_that_drives_uncovered_becomes_an_order(tmp_path: Path) -> None:
             assert result == 0
         wait_until(lambda: len(system.orders()) == 1, "one order of the uncovered load", 30)
         [order] = system.orders()
+        with ThreadPoolExecutor() as pool:
+            told = pool.submit(call_driver, system, order["truck_id"], "请盖好篷布，靠边停车")
+            command = terminal.expect(answers.TEXT)
+            terminal.answer(command)
+            assert told.result() == {"result": "done", "position": None}
+        assert command.body[1:].decode("gbk") == "请盖好篷布，靠边停车"
         figures = figures_of(system.url)
         assert system.child.stop() == 0
         assert terminal.hear() is None
@@ -188,10 +207,10 @@ def test_a_gateway_without_a_secret_says_so(secret: str) -> None:
 
 def test_a_city_that_cannot_be_had_leaves_the_list_as_it_was() -> None:
     files = city_files_of(tables={"trucks.csv": TRUCKS})
-    answers: list[tuple[str, bytes] | WorldError] = [("one", pack_city(files))]
+    given: list[tuple[str, bytes] | WorldError] = [("one", pack_city(files))]
 
     def active() -> tuple[str, bytes] | None:
-        answer = answers[-1]
+        answer = given[-1]
         if isinstance(answer, WorldError):
             raise answer
         return answer
@@ -200,11 +219,11 @@ def test_a_city_that_cannot_be_had_leaves_the_list_as_it_was() -> None:
     assert len(fleet()) == 0
     fleet.refresh()
     assert len(fleet()) == len(PHONES)
-    answers.append(WorldError(Text("不在", "away")))
+    given.append(WorldError(Text("不在", "away")))
     fleet.refresh()
     with pytest.raises(WorldError, match="away"):
         fleet.check()
     assert len(fleet()) == len(PHONES)
-    answers.append(("two", pack_city(city_files_of())))
+    given.append(("two", pack_city(city_files_of())))
     fleet.check()
     assert len(fleet()) == 0

@@ -6,7 +6,7 @@ import dataclasses
 
 from connectors.jt808 import answers, messages
 from connectors.jt808.limits import Limits
-from connectors.jt808.session import Outcome
+from haulwatch.domain.live import TerminalAnswer
 from tests.connectors.jt808 import frames
 from tests.connectors.jt808.terminal import ANSWER_S, PLATE, Log, Serve, Terminal, figures
 
@@ -21,7 +21,7 @@ def test_a_terminal_that_comes_again_replaces_itself(serve: Serve) -> None:
         assert first.hear() is None
         told = server.send_text(PLATE, "你好")
         second.answer(second.expect(answers.TEXT))
-        assert told.result(ANSWER_S) == Outcome(0)
+        assert told.result(ANSWER_S) == TerminalAnswer(result="done")
     assert figures(server)["jt808_closed_total{reason=replaced}"] == 1
 
 

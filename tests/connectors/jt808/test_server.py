@@ -15,11 +15,11 @@ from connectors.jt808 import answers, messages
 from connectors.jt808.limits import Limits
 from connectors.jt808.mapping import Mapped, Reporter, nothing
 from connectors.jt808.server import Jt808Server
-from connectors.jt808.session import Outcome
 from connectors.jt808.terminals import Codes, Fleet
 from connectors.pictures import PictureFolder
 from haulwatch.domain.errors import WorldError
 from haulwatch.domain.events import Position, Sighting
+from haulwatch.domain.live import TerminalAnswer
 from tests.connectors.jt808 import frames
 from tests.connectors.jt808.frames import LOCATION, PHONE
 from tests.connectors.jt808.terminal import ANSWER_S, NOW, PLATE, PROFILES, TRUCKS, Log, Serve, Terminal, figures, heard
@@ -210,10 +210,10 @@ def test_a_text_to_the_driver(serve: Serve, edition: messages.Edition) -> None:
         flags = b"\x0e\x01" if edition == 2019 else b"\x0d"
         assert command.body == flags + "请盖好篷布".encode("gbk")
         terminal.answer(command)
-        assert told.result(ANSWER_S) == Outcome(0)
+        assert told.result(ANSWER_S) == TerminalAnswer(result="done")
         refused = server.send_text(PLATE, "再见")
         terminal.answer(terminal.expect(answers.TEXT), result=3)
-        assert refused.result(ANSWER_S) == Outcome(3)
+        assert refused.result(ANSWER_S) == TerminalAnswer(result="unsupported")
         with pytest.raises(ValueError, match="1000"):
             server.send_text(PLATE, "").result(ANSWER_S)
 
@@ -233,7 +233,7 @@ def test_where_the_truck_is_now(serve: Serve, log: Log) -> None:
     assert log.events == [outcome.position]
 
 
-def error_of(future: Future[Outcome]) -> str:
+def error_of(future: Future[TerminalAnswer]) -> str:
     with pytest.raises(WorldError) as raised:
         future.result(ANSWER_S)
     return raised.value.text.en

@@ -1,0 +1,73 @@
+"""Speaking to drivers through the terminals in their trucks: a text that is read out, and where the truck is now.
+
+Without login yet: who asks gives a name, as with orders; it is logged with what was sent.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Annotated, Any
+
+import msgspec
+from fastapi import APIRouter, Body, Response
+from msgspec import ValidationError
+
+from haulwatch.console.answers import JsonAnswer
+from haulwatch.console.api.orders import given_actor
+from haulwatch.console.ports import DriverLine
+from haulwatch.console.problems import Problem
+from haulwatch.console.schemas import LocateBody, TextBody, answers, body_of
+from haulwatch.domain.live import TerminalAnswer
+from haulwatch.domain.text import Text
+
+log = logging.getLogger(__name__)
+
+
+def router(drivers: DriverLine) -> APIRouter:
+    """Routes over the terminals that are connected here; 503 when the truck's is not, or does not answer in time."""
+    api = APIRouter(prefix="/api/v1/trucks", tags=["drivers"])
+
+    @api.post(
+        "/{truck_id}/text",
+        responses=answers(TerminalAnswer, 422, 503),
+        response_class=Response,
+        openapi_extra=body_of(TextBody),
+    )
+    async def send_text(truck_id: str, body: Annotated[Any, Body(embed=False)]) -> Response:
+        """Shows the driver a text and reads it out; answers when the terminal says that it has it."""
+        asked = _read(body, TextBody)
+        actor = given_actor(asked.actor)
+        try:
+            answer = await asyncio.wrap_future(drivers.send_text(truck_id, asked.text, urgent=asked.urgent))
+        except ValueError:
+            text = Text("文字应为 1–1000 字节（GBK）", "A text has 1 to 1,000 bytes (GBK)")
+            raise Problem(422, "invalid-text", text) from None
+        _log("text sent to a driver", truck_id, actor, answer, text=asked.text)
+        return JsonAnswer(answer)
+
+    @api.post(
+        "/{truck_id}/locate",
+        responses=answers(TerminalAnswer, 422, 503),
+        response_class=Response,
+        openapi_extra=body_of(LocateBody),
+    )
+    async def locate(truck_id: str, body: Annotated[Any, Body(embed=False)]) -> Response:
+        """Asks the terminal where it is; its position is taken in like any other."""
+        actor = given_actor(_read(body, LocateBody).actor)
+        answer = await asyncio.wrap_future(drivers.ask_location(truck_id))
+        _log("truck located on request", truck_id, actor, answer)
+        return JsonAnswer(answer)
+
+    return api
+
+
+def _read(body: Any, kind: type[Any]) -> Any:
+    try:
+        return msgspec.convert(body, kind)
+    except ValidationError as error:
+        raise Problem(422, "invalid-request", Text(str(error), str(error))) from None
+
+
+def _log(message: str, truck_id: str, actor: str, answer: TerminalAnswer, **more: str) -> None:
+    log.info(message, extra={"fields": {"truck": truck_id, "actor": actor, "result": answer.result, **more}})
