@@ -26,8 +26,11 @@ NEEDS = {
 
 def pytest_itemcollected(item: pytest.Item) -> None:
     """A test that asks for a server carries its mark, so that `-m "not kafka"` leaves out all of them."""
-    for name in NEEDS.keys() & set(getattr(item, "fixturenames", ())):
+    names = set(getattr(item, "fixturenames", ()))
+    for name in NEEDS.keys() & names:
         item.add_marker(NEEDS[name])
+    if "own_broker" in names:  # starting one and waiting until everybody noticed that it went takes its time
+        item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture(scope="session")
