@@ -72,8 +72,8 @@ class Ways:
         return taken.dead[0].code if taken.dead else Again(events=taken.events)
 
     def _inlet(self, topic: str, raw: bytes) -> Again | str:
-        inlet: Inlet[None] = Inlet(topic, self._topics.inlets[topic], self._partitions)
-        inlet.take(raw, self._now_ms(), 0, 0, None)
+        inlet = Inlet(topic, self._topics.inlets[topic], self._partitions)
+        inlet.take(raw, self._now_ms(), 0, 0)
         dead = inlet.swap().dead
         return dead[0].code if dead else Again(topic, value=raw)
 
