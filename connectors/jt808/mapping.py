@@ -25,6 +25,8 @@ from haulwatch.wire import DeadLetter, decode_event
 MILEAGE, FUEL, RECORDER_SPEED, SATELLITES = 0x01, 0x02, 0x03, 0x31
 STANDARD_ITEMS = frozenset((0x01, 0x02, 0x03, 0x04, 0x05, 0x06, 0x11, 0x12, 0x13, 0x25, 0x2A, 0x2B, 0x30, 0x31))
 """Additional items of the standard; those that say nothing of a truck's conduct are passed over."""
+MAX_KEPT_BYTES = 256 * 1024
+"""Of a message that cannot be read: so that its dead letter is taken by every host."""
 _LOADS = {0b00: "empty", 0b01: "half", 0b11: "full"}
 
 
@@ -166,4 +168,4 @@ def _digest(content: bytes) -> str:
 
 def letter(error: DeviceError, source: str, raw: bytes) -> DeadLetter:
     """What a terminal sent and cannot be an event, kept as hexadecimal digits."""
-    return DeadLetter(reason=str(error), code=error.code, source=source, raw=raw.hex())
+    return DeadLetter(reason=str(error), code=error.code, source=source, raw=raw[:MAX_KEPT_BYTES].hex())

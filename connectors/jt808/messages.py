@@ -1,7 +1,7 @@
 """What terminals say, message by message: bodies of frames as values, nothing judged and nothing converted yet.
 
 Clauses and tables of JT/T 808-2013; where 2011 or 2019 differ, it is said. Every function takes any bytes and raises
-`DeviceError` (`body_too_short`, `bad_time`) where they cannot be read; strings are GBK.
+`DeviceError` (`body_too_short`, `batch_too_large`, `bad_time`) where they cannot be read; strings are GBK.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ MEDIA_DATA = 0x0801
 PASS_THROUGH = 0x0900
 
 LOCATION_BYTES = 28
-MAX_BATCH = 1_000
-"""Items of one batch; the smallest batch of so many is already 30 KB."""
+MAX_BATCH = 5_000
+"""Items of one batch: 150 KB at least, where terminals send some dozen."""
 
 
 class Registration(Struct, frozen=True):
@@ -161,9 +161,12 @@ def batch(body: bytes) -> Batch:
     """0x0704. What can be read of it is read, whatever its count says."""
     _need(body, 3)
     count, resent = _u16(body, 0), body[2] == 1
+    if count > MAX_BATCH:
+        text = Text(f"一批 {count} 个位置，最多 {MAX_BATCH} 个", f"a batch of {count} locations, at most {MAX_BATCH}")
+        raise DeviceError("batch_too_large", text)
     found: list[Location] = []
     unread, at = 0, 3
-    while at + 2 <= len(body) and len(found) + unread < min(count, MAX_BATCH):
+    while at + 2 <= len(body) and len(found) + unread < count:
         end = at + 2 + _u16(body, at)
         item = body[at + 2 : end]
         if len(item) < LOCATION_BYTES:

@@ -30,7 +30,7 @@ from haulwatch.metrics import Counters, Sample
 from haulwatch.wire import DeadLetter
 
 READ_BYTES = 64 * 1024
-WAKE_S = 5.0
+WAKE_S = 15.0
 """How often a silent connection is looked at: parts that are overdue, time that is over."""
 STOP_S = 5.0
 BACKLOG = 1_024
@@ -44,7 +44,6 @@ class _Connection:
     task: asyncio.Task[None]
     reading: bool = False
     closing: str | None = None
-    known: bool = False
     phones: tuple[str, ...] = field(default=())
 
 
@@ -83,6 +82,7 @@ class Jt808Server:
             now=now,
         )
         self._connections: set[_Connection] = set()
+        self._strangers: set[_Connection] = set()
         self._by_phone: dict[str, _Connection] = {}
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, name="jt808", daemon=True)
@@ -120,10 +120,9 @@ class Jt808Server:
 
     def samples(self) -> list[Sample]:
         """Connections, messages, faults by device and code."""
-        strangers = sum(not one.known for one in list(self._connections))
         gauges = [
             Sample("jt808_connections", "Connections of terminals", len(self._connections)),
-            Sample("jt808_strangers", "Connections that have not said who they are", strangers),
+            Sample("jt808_strangers", "Connections that have not said who they are", len(self._strangers)),
             Sample("jt808_terminals_online", "Terminals that are connected", len(self._by_phone)),
             Sample("jt808_terminals_listed", "Terminals of the city in force", len(self._fleet())),
             Sample("jt808_waiting_events", "Events waiting to be written", self._commit.waiting),
@@ -221,6 +220,7 @@ class Jt808Server:
         connection = _Connection(Session(self._gate, writer.write), task)
         connection.session.on_change = lambda: self._note(connection)
         self._connections.add(connection)
+        self._strangers.add(connection)
         try:
             self._refuse_too_many(connection)
             await self._converse(connection, reader, writer)
@@ -229,6 +229,9 @@ class Jt808Server:
                 raise
         except OSError:
             connection.closing = connection.closing or "broken"
+        except BaseException:
+            connection.closing = "failed"
+            raise
         finally:
             self._forget(connection)
             reason = connection.closing or "by_terminal"
@@ -239,8 +242,8 @@ class Jt808Server:
                     await writer.wait_closed()
 
     def _refuse_too_many(self, connection: _Connection) -> None:
-        strangers = sum(not one.known for one in self._connections)
-        if len(self._connections) > self._limits.connections or strangers > self._limits.strangers:
+        too_many = len(self._connections) > self._limits.connections
+        if too_many or len(self._strangers) > self._limits.strangers:
             connection.closing = "too_many_connections"
 
     async def _converse(
@@ -269,7 +272,7 @@ class Jt808Server:
             session.expire()
             async with asyncio.timeout(limits.send_s):
                 await writer.drain()
-            if connection.known:
+            if connection.phones:
                 stranger_s = now_s
             elif now_s - stranger_s >= limits.stranger_s:
                 connection.closing = connection.closing or "not_authenticated"
@@ -298,10 +301,15 @@ class Jt808Server:
             self._by_phone[phone] = connection
             if before is not None and before is not connection:
                 self._end(before, "replaced")
-        connection.phones, connection.known = phones, bool(phones)
+        connection.phones = phones
+        if phones:
+            self._strangers.discard(connection)
+        else:
+            self._strangers.add(connection)
 
     def _forget(self, connection: _Connection) -> None:
         self._connections.discard(connection)
+        self._strangers.discard(connection)
         for phone in connection.phones:
             if self._by_phone.get(phone) is connection:
                 del self._by_phone[phone]

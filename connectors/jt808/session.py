@@ -205,6 +205,9 @@ class Session:
             self._gate.count_fault("not_on_the_list", STRANGER)
             body = answers.registered(frame.serial, Registered.NO_SUCH_TERMINAL)
         else:
+            reporter = self._gate.fleet().reporter(frame.phone, terminal_id)
+            if reporter is not None and said.plate not in ("", reporter.truck_id):
+                self._gate.count_fault("plate_differs", reporter.phone)  # a terminal that was moved, or a slip
             code = self._gate.codes.issue(frame.phone, terminal_id)
             body = answers.registered(frame.serial, Registered.DONE, code)
         work.answers.append((False, self._frame(answers.REGISTERED, body, frame.phone, frame.edition)))

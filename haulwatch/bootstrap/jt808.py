@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import resource
 import secrets
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from connectors.group_commit import SubmitEvents
+from connectors.jt808.limits import Limits
 from connectors.jt808.profiles import Profile, load_profiles
 from connectors.jt808.server import Jt808Server
 from connectors.jt808.terminals import Fleet
@@ -23,6 +26,9 @@ SECRET = "HAULWATCH_JT808_SECRET"
 SHORTEST_SECRET = 16
 KEY_FILE = "jt808.key"
 PICTURES_FOLDER = "pictures"
+SPARE_FILES = 500
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -39,13 +45,16 @@ def embedded_terminals(
     options: Jt808Options, trucks: Iterable[Truck], data: Path, submit_events: SubmitEvents
 ) -> Jt808Server:
     """The server of the embedded system; its secret is made once and kept in `data`. Raises WorldError, AuthorError."""
-    fleet = Fleet(trucks, load_profiles(options.profiles))
+    fleet = _fleet(trucks, load_profiles(options.profiles))
+    limits = Limits()
+    allow_sockets(limits.connections)
     return Jt808Server(
         options.host,
         options.port,
         fleet=lambda: fleet,
         secret=_kept_secret(data / KEY_FILE),
         submit_events=submit_events,
+        limits=limits,
         pictures=PictureFolder(options.pictures or data / PICTURES_FOLDER),
     )
 
@@ -57,12 +66,15 @@ def gateway_terminals(
     environment: Mapping[str, str] | None = None,
 ) -> Jt808Server:
     """The server of a gateway; every gateway has the same secret. Raises WorldError."""
+    limits = Limits()
+    allow_sockets(limits.connections)
     return Jt808Server(
         options.host,
         options.port,
         fleet=fleet,
         secret=_given_secret(os.environ if environment is None else environment),
         submit_events=submit_events,
+        limits=limits,
         pictures=None if options.pictures is None else PictureFolder(options.pictures),
     )
 
@@ -93,7 +105,7 @@ class FleetInForce:
         self._trouble = None
         if active is not None and active[0] != self._city_hash:
             trucks = load_table(TRUCKS, unpack_city(active[1]).get(TRUCKS.file)).rows
-            self._fleet = Fleet(trucks.values(), self._profiles)
+            self._fleet = _fleet(trucks.values(), self._profiles)
             self._city_hash = active[0]
 
     def check(self) -> None:
@@ -102,6 +114,25 @@ class FleetInForce:
             self.refresh()
         if self._trouble is not None:
             raise self._trouble
+
+
+def _fleet(trucks: Iterable[Truck], profiles: Mapping[str, Profile]) -> Fleet:
+    fleet = Fleet(trucks, profiles)
+    if fleet.unknown_models:
+        models = ", ".join(sorted(fleet.unknown_models))
+        log.warning(
+            "device models without a profile are read as standard terminals", extra={"fields": {"models": models}}
+        )
+    return fleet
+
+
+def allow_sockets(number: int) -> None:
+    """Raises this process's own limit of open files, as far as it may, so that so many terminals fit."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = number + SPARE_FILES
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        enough = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (enough, hard))
 
 
 def _kept_secret(path: Path) -> bytes:
