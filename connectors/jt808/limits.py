@@ -10,8 +10,8 @@ class Limits:
     """Of a server and each of its connections."""
 
     connections: int = 10_000
-    strangers: int = 1_000
-    """Connections that have not yet said who they are."""
+    strangers: int = 5_000
+    """Connections that have not yet said who they are; after an outage a whole fleet comes at once."""
     stranger_s: float = 30.0
     idle_s: float = 300.0
     """Terminals send a heartbeat every minute or so."""
