@@ -103,17 +103,18 @@ class Tally:
         self._expected = expected
         self._events = 0
         self._breaches = 0
-        self._began = 0.0
+        self._began = self._cpu = 0.0
 
     def count(self, breaches: int) -> None:
         """One more event, and what it led to."""
         if self._events == 0:
-            self._began = time.monotonic()
+            self._began, self._cpu = time.monotonic(), time.process_time()
         self._events += 1
         self._breaches += breaches
         if self._events == self._expected:
             seconds = time.monotonic() - self._began
-            result = {"events": self._events, "seconds": seconds, "breaches": self._breaches}
+            cpu_s = time.process_time() - self._cpu
+            result = {"events": self._events, "seconds": seconds, "cpu_s": cpu_s, "breaches": self._breaches}
             print(msgspec.json.encode(result).decode(), flush=True)
 
 

@@ -6,12 +6,14 @@ backlog that is in its topic before it starts:
 (b) foreign records of one event each, through an inlet of `haulwatch worker`, which forwards them into the log;
 (c) foreign records of one event each, through bench/idiomatic_faust.py.
 (a) and (b) are timed over the second half of their backlog, by the worker's own /metrics: the first half warms the zone
-index up. (c) is warmed up before its first event.
+index up (not with --quick: too few). (c) is warmed up before its first event. Besides events/s of wall time, which suffer
+when the machine does other work, the processor time that an event takes is measured.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -19,6 +21,7 @@ import time
 from collections.abc import Iterable
 from itertools import islice
 from pathlib import Path
+from typing import NamedTuple
 
 from kafka.admin import KafkaAdminClient, NewTopic
 from kafka_load import Ground, ground, options_of, packed_city, packs, say, single_events, write, write_city
@@ -39,7 +42,7 @@ def main() -> None:
     parser.add_argument("--only", choices=("packed", "inlet", "idiomatic"))
     options = parser.parse_args()
     share = 10 if options.quick else 1
-    rates: dict[str, float] = {}
+    rates: dict[str, Rate] = {}
     with ground(options.kafka) as here:
         city = write_city(here.folder / "city", TRUCKS)
         if options.only in (None, "packed"):
@@ -55,10 +58,20 @@ def main() -> None:
         ("idiomatic", "plain Faust app, single records"),
     ):
         if name in rates:
-            print(f"{title:40} {rates[name]:>10,.0f} events/s  {1e6 / rates[name]:8.1f} µs/event")
+            rate = rates[name]
+            print(f"{title:40} {rate.events_per_s:>10,.0f} events/s  {rate.cpu_us:8.1f} µs CPU/event")
     for name in ("packed", "inlet"):
         if name in rates and "idiomatic" in rates:
-            print(f"{name} / idiomatic: {rates[name] / rates['idiomatic']:.1f}")
+            ours, plain = rates[name], rates["idiomatic"]
+            wall, cpu = ours.events_per_s / plain.events_per_s, plain.cpu_us / ours.cpu_us
+            print(f"{name} / idiomatic: {wall:.1f} by the clock, {cpu:.1f} by processor time")
+
+
+class Rate(NamedTuple):
+    """Events a second of wall time; processor time of the process, in µs an event."""
+
+    events_per_s: float
+    cpu_us: float
 
 
 def traffic(events: int) -> Events:
@@ -66,7 +79,7 @@ def traffic(events: int) -> Events:
     return islice(single_events(TRUCKS, -(-events // (TRUCKS // 10))), events)
 
 
-def packed(here: Ground, city: Path, partitions: int, events: int) -> float:
+def packed(here: Ground, city: Path, partitions: int, events: int) -> Rate:
     """(a)"""
     here.prepare(city, partitions)
     say(f"packed: writing {events:,} events")
@@ -75,7 +88,7 @@ def packed(here: Ground, city: Path, partitions: int, events: int) -> float:
     return drained(here, "packed", events, partitions)
 
 
-def inlet(here: Ground, city: Path, partitions: int, events: int) -> float:
+def inlet(here: Ground, city: Path, partitions: int, events: int) -> Rate:
     """(b)"""
     here.prepare(city, partitions)
     say(f"inlet: writing {events:,} records")
@@ -83,24 +96,31 @@ def inlet(here: Ground, city: Path, partitions: int, events: int) -> float:
     return drained(here, "inlet", events, partitions)
 
 
-def drained(here: Ground, name: str, events: int, partitions: int) -> float:
-    """Starts a worker; the events/s at which it applies the second half of what is there."""
+def drained(here: Ground, name: str, events: int, partitions: int) -> Rate:
+    """Starts a worker; how fast it applies the second half of what is there."""
     worker = here.process("worker")
     try:
         seen = progress(worker, events + partitions)
     finally:
         worker.kill()
-    half_at, half = next((at, count) for at, count in seen if count >= events / 2)
-    end_at, end = seen[-1]
-    rate = (end - half) / (end_at - half_at)
-    first_at = next(at for at, count in seen if count > partitions)
-    say(f"{name}: {rate:,.0f} events/s; all of it in {end_at - first_at:.1f} s")
+    half_at, half, half_cpu = next(sample for sample in seen if sample[1] >= events / 2)
+    end_at, end, end_cpu = seen[-1]
+    rate = Rate((end - half) / (end_at - half_at), (end_cpu - half_cpu) / (end - half) * 1e6)
+    first_at = next(at for at, count, _cpu in seen if count > partitions)
+    say(f"{name}: {rate.events_per_s:,.0f} events/s; all of it in {end_at - first_at:.1f} s")
     return rate
 
 
-def progress(worker: Child, expected: int) -> list[tuple[float, int]]:
-    """`(instant, events applied)` as the worker says, until it has applied what is expected (activations with it)."""
-    seen: list[tuple[float, int]] = []
+def cpu_s(worker: Child) -> float:
+    """Processor time that a process has used (Linux)."""
+    assert worker.process is not None
+    fields = Path(f"/proc/{worker.process.pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def progress(worker: Child, expected: int) -> list[tuple[float, int, float]]:
+    """`(instant, events applied, CPU seconds)` until the worker has applied what is expected (activations with it)."""
+    seen: list[tuple[float, int, float]] = []
     deadline = time.monotonic() + DEADLINE_S
     while not seen or seen[-1][1] < expected:
         if time.monotonic() > deadline or worker.returncode is not None:
@@ -111,11 +131,11 @@ def progress(worker: Child, expected: int) -> list[tuple[float, int]]:
         except OSError:
             continue  # it has not begun to listen
         applied = sum(value for key, value in figures.items() if key.startswith("haulwatch_events_total"))
-        seen.append((time.monotonic(), int(applied)))
+        seen.append((time.monotonic(), int(applied), cpu_s(worker)))
     return seen
 
 
-def idiomatic(here: Ground, city: Path, partitions: int, warm: int, events: int, *, group_by: bool) -> float:
+def idiomatic(here: Ground, city: Path, partitions: int, warm: int, events: int, *, group_by: bool) -> Rate:
     """(c)"""
     topic = f"{here.prefix}.single"
     admin = KafkaAdminClient(bootstrap_servers=here.kafka)
@@ -141,8 +161,8 @@ def idiomatic(here: Ground, city: Path, partitions: int, warm: int, events: int,
         app.kill()
     if result is None:
         raise SystemExit("the plain Faust app ended early")
-    rate: float = result["events"] / result["seconds"]
-    say(f"idiomatic: {rate:,.0f} events/s, {result['breaches']} breaches")
+    rate = Rate(result["events"] / result["seconds"], result["cpu_s"] / result["events"] * 1e6)
+    say(f"idiomatic: {rate.events_per_s:,.0f} events/s, {result['breaches']} breaches")
     return rate
 
 
