@@ -6,8 +6,8 @@ backlog that is in its topic before it starts:
 (b) foreign records of one event each, through an inlet of `haulwatch worker`, which forwards them into the log;
 (c) foreign records of one event each, through bench/idiomatic_faust.py.
 (a) and (b) are timed over the second half of their backlog, by the worker's own /metrics: the first half warms the zone
-index up (not with --quick: too few). (c) is warmed up before its first event. Besides events/s of wall time, which suffer
-when the machine does other work, the processor time that an event takes is measured.
+index up (not with --quick: too few). (c) is warmed up before its first event. Besides events/s of wall time, which
+suffer when the machine does other work, the processor time that an event takes is measured.
 """
 
 from __future__ import annotations
