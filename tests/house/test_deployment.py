@@ -180,6 +180,12 @@ def test_what_must_last_is_on_volumes() -> None:
     assert set(COMPOSE["volumes"]) == {"kafka", "postgres"}
 
 
+def test_the_broker_keeps_records_as_workers_can_read_them() -> None:
+    """aiokafka without further libraries knows gzip alone; foreign producers may send anything."""
+    assert SERVICES["kafka"]["environment"]["KAFKA_COMPRESSION_TYPE"] == "gzip"
+    assert "`compression.type=gzip`" in GUIDE
+
+
 def test_only_gateway_and_console_are_published_and_the_console_to_this_machine_alone() -> None:
     published = {name: service["ports"] for name, service in SERVICES.items() if "ports" in service}
     assert set(published) == {"gateway", "console"}
