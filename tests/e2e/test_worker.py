@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import signal
@@ -15,6 +16,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from aiokafka import AIOKafkaProducer
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
 from connectors.kafka_cities import publish_city
@@ -120,6 +122,22 @@ def test_strangers_records_of_every_kind_reach_a_decision(
     assert re.search(r'haulwatch_breaches_total\{partition="\d",phase="opened",rule="fast"\} 1', text)
 
 
+def test_records_are_read_however_they_are_compressed(cluster: ClusterSettings, worker: Child) -> None:
+    plates = {"gzip": "浙E00001", "snappy": "浙E00002", "lz4": "浙E00003", "zstd": "浙E00004"}
+
+    async def write() -> None:
+        for codec, plate in plates.items():
+            producer = AIOKafkaProducer(bootstrap_servers=cluster.brokers, compression_type=codec)
+            await producer.start()
+            await producer.send_and_wait(cluster.topics.gps, encode_event(fast(plate, 1)))
+            await producer.stop()
+
+    asyncio.run(write())
+    worker.start()
+    worker.wait_ready()
+    wait_until(lambda: {b["truck_id"] for b in breaches(cluster)} == set(plates.values()), "four breaches")
+
+
 def test_told_to_stop_it_saves_and_goes_and_the_next_one_goes_on(
     cluster: ClusterSettings, worker: Child, producer: KafkaProducer
 ) -> None:
@@ -135,7 +153,8 @@ def test_told_to_stop_it_saves_and_goes_and_the_next_one_goes_on(
     worker.wait_ready()
     assert re.search(rf'haulwatch_trucks\{{partition="{home}"\}} 1', figures(worker)), "the truck is remembered"
     producer.send(cluster.topics.observations, encode_event(fast("浙E00002", 1)), partition=home).get(10)  # again
-    producer.send(cluster.topics.observations, encode_event(fast("浙E00002", 2)), partition=home).get(10)
+    slower = msgspec.structs.replace(fast("浙E00002", 2), speed_kmh=20.0)
+    producer.send(cluster.topics.observations, encode_event(slower), partition=home).get(10)
     position = f'haulwatch_records_total{{partition="{home}"}}'
     wait_until(lambda: re.search(rf"{re.escape(position)} ([2-9]|\d\d)", figures(worker)) is not None, "both applied")
     assert worker.stop() == 0

@@ -181,7 +181,7 @@ def test_what_must_last_is_on_volumes() -> None:
 
 
 def test_the_broker_keeps_records_as_workers_can_read_them() -> None:
-    """aiokafka without further libraries knows gzip alone; foreign producers may send anything."""
+    """Consoles and commands know gzip and zstd, workers more; foreign producers may send anything."""
     assert SERVICES["kafka"]["environment"]["KAFKA_COMPRESSION_TYPE"] == "gzip"
     assert "`compression.type=gzip`" in GUIDE
 

@@ -117,7 +117,9 @@ class Broker:
         self._watch = Watch(self.folder, pid=self._process.pid)
 
     def _format(self, classpath: str, settings: Path) -> None:
-        cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        # Below 128 the first byte gives a letter: a leading dash would be taken for an option.
+        number = bytes([uuid.uuid4().bytes[0] & 0x7F]) + uuid.uuid4().bytes[1:]
+        cluster_id = base64.urlsafe_b64encode(number).decode().rstrip("=")
         command = ["java", *JAVA, "-cp", classpath, "kafka.tools.StorageTool", "format", "-t", cluster_id]
         done = subprocess.run([*command, "-c", str(settings)], capture_output=True, text=True, check=False)
         if done.returncode != 0:
