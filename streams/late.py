@@ -141,14 +141,6 @@ def _replay_gap(runtime: CityRuntime, state: TruckState, gap: Gap, out: list[Bre
     state.episode_deadline_ms = min(state.episode_deadline_ms, past.episode_deadline_ms)
 
 
-def drop_changed(runtime: CityRuntime, previous: CityRuntime, state: TruckState) -> None:
-    """On activation of `runtime`: what the kept pasts remember of changed rules goes, as it does for the present."""
-    for gap in state.gaps:
-        past = _decoder.decode(gap.state)
-        runtime.engine.drop_changed(past, previous.city.compiled)
-        gap.state = _encoder.encode(past)
-
-
 def _fire_until(runtime: CityRuntime, past: TruckState, until_ms: int, out: list[Breach]) -> None:
     """Lets the deadlines of the replayed past fall, up to and including `until_ms`."""
     while (at_ms := min(silence_due_ms(runtime, past), past.rule_deadline_ms)) <= until_ms:

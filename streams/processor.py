@@ -274,7 +274,6 @@ class PartitionProcessor:
             if previous is not None:
                 self._release(state, out)
                 self.counters["memory_dropped"] += runtime.engine.drop_changed(state, previous.city.compiled)
-                late.drop_changed(runtime, previous, state)
                 release_held(state, state.heard_ms)
                 late.carry_over(state, runtime, previous)
         self._runtime = runtime

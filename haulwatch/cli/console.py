@@ -9,7 +9,7 @@ import sys
 
 from haulwatch import logs
 from haulwatch.cli.cluster import add_kafka_options, settings_of
-from haulwatch.cli.run import address
+from haulwatch.cli.run import add_allow_host, address
 
 
 def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -20,13 +20,7 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
         "--database", metavar="URL", help="工单库，SQLAlchemy 地址 · order database (HAULWATCH_DATABASE)"
     )
     parser.add_argument("--http", default="127.0.0.1:8080", metavar="HOST:PORT", help="网页与接口 / pages and API")
-    parser.add_argument(
-        "--allow-host",
-        action="append",
-        default=[],
-        metavar="NAME",
-        help="允许的访问域名 / name under which it is reached",
-    )
+    add_allow_host(parser)
     parser.add_argument("--lang", choices=("zh", "en"), default="zh", help="语言 · language (zh)")
     parser.set_defaults(run=run)
 

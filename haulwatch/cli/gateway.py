@@ -7,7 +7,7 @@ import logging
 
 from haulwatch import logs
 from haulwatch.cli.cluster import add_kafka_options, settings_of
-from haulwatch.cli.run import add_jt808_options, address, jt808_options
+from haulwatch.cli.run import add_allow_host, add_jt808_options, address, jt808_options
 
 
 def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -15,13 +15,7 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     parser = subparsers.add_parser("gateway", help="集群：事件入口 / cluster: takes events over HTTP")
     add_kafka_options(parser)
     parser.add_argument("--http", default="127.0.0.1:8081", metavar="HOST:PORT", help="接口地址 / API address")
-    parser.add_argument(
-        "--allow-host",
-        action="append",
-        default=[],
-        metavar="NAME",
-        help="允许的访问域名 / name under which it is reached",
-    )
+    add_allow_host(parser)
     add_jt808_options(parser, "默认不接收图片 · default: pictures are refused")
     parser.add_argument("--lang", choices=("zh", "en"), default="zh", help="语言 · language (zh)")
     parser.set_defaults(run=run)

@@ -18,13 +18,7 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     parser.add_argument("--city", required=True, type=Path, metavar="DIR", help="城市目录 / city folder")
     parser.add_argument("--data", required=True, type=Path, metavar="DIR", help="数据目录 / data folder")
     parser.add_argument("--http", default="127.0.0.1:8080", metavar="HOST:PORT", help="网页与接口 / console and API")
-    parser.add_argument(
-        "--allow-host",
-        action="append",
-        default=[],
-        metavar="NAME",
-        help="允许的访问域名 / name under which it is reached",
-    )
+    add_allow_host(parser)
     add_jt808_options(parser, "默认在 --data 中 · default: in --data")
     parser.add_argument("--database", metavar="URL", help="工单库 / order database (default: SQLite in --data)")
     parser.add_argument("--lang", choices=("zh", "en"), default="zh")
@@ -55,6 +49,17 @@ def run(options: argparse.Namespace) -> int:
     finally:
         system.stop()
     return 0
+
+
+def add_allow_host(parser: argparse.ArgumentParser) -> None:
+    """Names, besides those of this machine, under which a web server answers."""
+    parser.add_argument(
+        "--allow-host",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="允许的访问域名 / name under which it is reached",
+    )
 
 
 def add_jt808_options(parser: argparse.ArgumentParser, pictures: str) -> None:
