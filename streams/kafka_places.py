@@ -60,7 +60,7 @@ class Places:
 async def first_offset_from(connection: dict[str, Any], topic: str, partition: int, offset: int) -> int | None:
     """The offset of the first record at or after `offset` that the broker has; None where there is none yet."""
     place = TopicPartition(topic, partition)
-    async with _reader(connection, auto_offset_reset="earliest", max_poll_records=1) as consumer:
+    async with reader(connection, auto_offset_reset="earliest", max_poll_records=1) as consumer:
         consumer.assign([place])
         consumer.seek(place, offset)
         end = (await consumer.end_offsets([place]))[place]
@@ -77,7 +77,7 @@ async def committed_offsets(
     """What the group has committed of a topic's partitions; waits while Kafka is away."""
     while True:
         try:
-            async with _reader(connection, group_id=group) as consumer:
+            async with reader(connection, group_id=group) as consumer:
                 places = {number: TopicPartition(topic, number) for number in numbers}
                 consumer.assign(list(places.values()))
                 return {number: await consumer.committed(place) for number, place in places.items()}
@@ -87,7 +87,8 @@ async def committed_offsets(
 
 
 @asynccontextmanager
-async def _reader(connection: dict[str, Any], **options: Any) -> AsyncIterator[AIOKafkaConsumer]:
+async def reader(connection: dict[str, Any], **options: Any) -> AsyncIterator[AIOKafkaConsumer]:
+    """A consumer that commits nothing by itself, for as long as the block lasts. Raises KafkaError."""
     consumer = AIOKafkaConsumer(**connection, enable_auto_commit=False, **options)
     await consumer.start()
     try:

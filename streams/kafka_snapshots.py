@@ -13,10 +13,11 @@ from typing import Any
 
 import msgspec
 import zstandard
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError
 from msgspec import Struct
 
+from streams.kafka_places import reader
 from streams.partition_host import Saved
 from streams.snapshots import Changes
 
@@ -112,16 +113,8 @@ class SnapshotClaim:
 async def read_latest(connection: dict[str, Any], topic: str, partition: int) -> dict[bytes, bytes]:
     """The newest committed value of every key of a compacted topic's partition, up to its present end."""
     place = TopicPartition(topic, partition)
-    consumer = AIOKafkaConsumer(
-        **connection,
-        group_id=None,
-        enable_auto_commit=False,
-        isolation_level="read_committed",
-        auto_offset_reset="earliest",
-        max_partition_fetch_bytes=MAX_PART_BYTES,
-    )
-    await consumer.start()
-    try:
+    options = {"isolation_level": "read_committed", "auto_offset_reset": "earliest"}
+    async with reader(connection, max_partition_fetch_bytes=MAX_PART_BYTES, **options) as consumer:
         consumer.assign([place])
         await consumer.seek_to_beginning(place)
         end = (await consumer.end_offsets([place]))[place]
@@ -132,8 +125,6 @@ async def read_latest(connection: dict[str, Any], topic: str, partition: int) ->
                     if record.key is not None and record.value is not None:
                         latest[record.key] = record.value
         return latest
-    finally:
-        await consumer.stop()
 
 
 async def _close(producer: AIOKafkaProducer) -> None:
