@@ -10,7 +10,8 @@ from pathlib import Path
 
 from connectors.jt808.server import Jt808Server
 from haulwatch.bootstrap.cities import city_picture, open_order_store
-from haulwatch.bootstrap.jt808 import Jt808Options, embedded_terminals
+from haulwatch.bootstrap.feeds import ConnectorsFile, Feeds
+from haulwatch.bootstrap.jt808 import PICTURES_FOLDER, Jt808Options, embedded_terminals
 from haulwatch.city import City, pack_city
 from haulwatch.console.app import ConsoleSettings, create_app
 from haulwatch.console.serving import ConsoleServer, console_server
@@ -106,21 +107,23 @@ class Embedded:
     server: ConsoleServer
     city: City
     claim: Claim
+    feeds: Feeds
     terminals: Jt808Server | None = None
 
     def start(self) -> int:
         """Recovers and starts everything but the web server. Returns how many logged events were replayed.
 
-        Raises WorldError, and has stopped everything, when terminals cannot be listened for.
+        Raises WorldError, and has stopped everything, when devices cannot be listened for.
         """
         replayed = self.host.start()
         self.forwarder.start()
-        if self.terminals is not None:
-            try:
+        try:
+            if self.terminals is not None:
                 self.terminals.start()
-            except WorldError:
-                self.stop()
-                raise
+            self.feeds.start()
+        except WorldError:
+            self.stop()
+            raise
         return replayed
 
     def serve(self) -> None:
@@ -134,6 +137,7 @@ class Embedded:
         """Finishes what was accepted, saves a snapshot, closes the files."""
         if self.terminals is not None:
             self.terminals.stop()
+        self.feeds.stop()
         self.host.stop()
         self.forwarder.stop()
         self.store.close()
@@ -151,8 +155,12 @@ def embedded(
     database: str | None = None,
     allowed_hosts: Collection[str] = (),
     jt808: Jt808Options | None = None,
+    connectors: ConnectorsFile | None = None,
+    pictures: Path | None = None,
 ) -> Embedded:
     """Puts the embedded system together on the folder `data`; with `jt808` it hears terminals.
+
+    `connectors` are the other devices that it hears.
 
     The console answers to this machine's own names, to the address it is bound to, and to `allowed_hosts`.
     """
@@ -174,6 +182,9 @@ def embedded(
     local = LocalHost(log_path, city, pack_city(files), on_breaches=forwarder.notify, on_failure=failed, **clock)
     trucks = city.registry.trucks.values()
     terminals = None if jt808 is None else embedded_terminals(jt808, trucks, data, local.submit_events)
+    feeds = Feeds(
+        connectors or ConnectorsFile(), local.submit_events, lambda: city.registry, pictures or data / PICTURES_FOLDER
+    )
     settings = ConsoleSettings(allowed_hosts={*ConsoleSettings().allowed_hosts, host, *allowed_hosts})
     app = create_app(
         store,
@@ -185,12 +196,14 @@ def embedded(
             "log": local.check,
             "intake": forwarder.check,
             **({} if terminals is None else {"terminals": terminals.check}),
+            **feeds.checks,
         },
-        sources=[_figures(local, forwarder), *([] if terminals is None else [terminals.samples])],
+        sources=[_figures(local, forwarder), feeds.samples, *([] if terminals is None else [terminals.samples])],
         drivers=terminals,
+        ingest=feeds.routers,
     )
     servers.append(console_server(app, host, port))
-    return Embedded(local, forwarder, store, servers[0], city, claim, terminals)
+    return Embedded(local, forwarder, store, servers[0], city, claim, feeds, terminals)
 
 
 def _figures(host: LocalHost, forwarder: BreachForwarder) -> Callable[[], Iterable[Sample]]:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Collection
 from dataclasses import dataclass
+from pathlib import Path
 
 from connectors.jt808.profiles import load_profiles
 from connectors.jt808.server import Jt808Server
 from connectors.kafka import KafkaIntake, PackingProducer
 from connectors.kafka_cities import CityShelf
 from connectors.kafka_watch import TopicWatch
+from haulwatch.bootstrap.feeds import ConnectorsFile, Feeds
 from haulwatch.bootstrap.jt808 import FleetInForce, Jt808Options, gateway_terminals
+from haulwatch.bootstrap.registry_in_force import RegistryInForce
 from haulwatch.console.gateway_app import create_gateway
 from haulwatch.console.operations import Check
 from haulwatch.console.serving import GRACE_S, ConsoleServer, http_server
@@ -51,10 +54,12 @@ def gateway(
     port: int,
     allowed_hosts: Collection[str] = (),
     jt808: Jt808Options | None = None,
+    connectors: ConnectorsFile | None = None,
+    pictures: Path | None = None,
 ) -> Gateway:
-    """Puts a gateway together; with `jt808` it hears terminals already.
+    """Puts a gateway together; with `jt808` it hears terminals already, with `connectors` other devices.
 
-    Raises WorldError where Kafka or its topics are not there, or the terminals' address is taken.
+    Raises WorldError where Kafka or its topics are not there, or an address is taken.
     """
     with contextlib.ExitStack() as parts:
         watch = TopicWatch(settings)
@@ -72,32 +77,33 @@ def gateway(
             "city": lambda: city_deployed(shelf),
         }
         sources: list[Source] = [producer.samples, intake.samples]
+        registry = RegistryInForce(shelf.active)
+        shelf.on_change = registry.refresh
+        registry.refresh()
+        checks["registry"] = registry.check
         terminals: Jt808Server | None = None
         if jt808 is not None:
-            fleet = FleetInForce(shelf.active, load_profiles(jt808.profiles))
-            terminals = _hearing(jt808, fleet, shelf, intake)
+            terminals = gateway_terminals(
+                jt808, FleetInForce(registry, load_profiles(jt808.profiles)), intake.submit_events
+            )
+            terminals.start()
             parts.callback(terminals.stop)
-            checks |= {"terminals": terminals.check, "trucks": fleet.check}
+            checks["terminals"] = terminals.check
             sources.append(terminals.samples)
+        feeds = Feeds(connectors or ConnectorsFile(), intake.submit_events, registry, pictures)
+        parts.callback(feeds.stop)
+        feeds.start()
         app = create_gateway(
             intake,
             allowed_hosts={*LOCAL_HOSTS, host, *allowed_hosts},
-            checks=checks,
-            sources=sources,
+            checks=checks | feeds.checks,
+            sources=[*sources, feeds.samples],
             drivers=terminals,
+            ingest=feeds.routers,
         )
         server = http_server(app, host, port, lambda: producer.finish(FINISH_S))
         producer.on_failure = lambda _error: setattr(server, "should_exit", True)
         return Gateway(producer, server, parts.pop_all())
-
-
-def _hearing(options: Jt808Options, fleet: FleetInForce, shelf: CityShelf, intake: KafkaIntake) -> Jt808Server:
-    """The server for terminals, listening, with the trucks of each city that comes into force."""
-    terminals = gateway_terminals(options, fleet, intake.submit_events)
-    shelf.on_change = fleet.refresh
-    fleet.refresh()
-    terminals.start()
-    return terminals
 
 
 def city_deployed(shelf: CityShelf) -> None:

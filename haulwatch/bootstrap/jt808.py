@@ -16,10 +16,8 @@ from connectors.jt808.profiles import Profile, load_profiles
 from connectors.jt808.server import Jt808Server
 from connectors.jt808.terminals import Fleet
 from connectors.pictures import PictureFolder
-from haulwatch.city import unpack_city
-from haulwatch.city.tables import TRUCKS, load_table
 from haulwatch.domain.errors import WorldError
-from haulwatch.domain.registry import Truck
+from haulwatch.domain.registry import Registry, Truck
 from haulwatch.domain.text import Text
 
 SECRET = "HAULWATCH_JT808_SECRET"
@@ -80,40 +78,19 @@ def gateway_terminals(
 
 
 class FleetInForce:
-    """The trucks of the city that `active` gives, for a process that is told of new ones.
+    """The terminals of the trucks that are registered now; asked for with every message, made anew with every city."""
 
-    Nobody is on the list before the first city. One that cannot be had now is asked for again by `check`.
-    """
-
-    def __init__(self, active: Callable[[], tuple[str, bytes] | None], profiles: Mapping[str, Profile]) -> None:
-        self._active, self._profiles = active, profiles
-        self._fleet = Fleet((), profiles)
-        self._city_hash: str | None = None
-        self._trouble: WorldError | None = None
+    def __init__(self, registry: Callable[[], Registry], profiles: Mapping[str, Profile]) -> None:
+        self._registry, self._profiles = registry, profiles
+        self._made: tuple[Registry, Fleet] | None = None
 
     def __call__(self) -> Fleet:
-        """The trucks now."""
-        return self._fleet
-
-    def refresh(self, _city_hash: str = "") -> None:
-        """Takes over the list of the city in force."""
-        try:
-            active = self._active()
-        except WorldError as error:
-            self._trouble = error
-            return
-        self._trouble = None
-        if active is not None and active[0] != self._city_hash:
-            trucks = load_table(TRUCKS, unpack_city(active[1]).get(TRUCKS.file)).rows
-            self._fleet = _fleet(trucks.values(), self._profiles)
-            self._city_hash = active[0]
-
-    def check(self) -> None:
-        """Raises WorldError while the list of the city in force cannot be had."""
-        if self._trouble is not None:
-            self.refresh()
-        if self._trouble is not None:
-            raise self._trouble
+        """The terminals now."""
+        registry = self._registry()
+        made = self._made
+        if made is None or made[0] is not registry:
+            made = self._made = registry, _fleet(registry.trucks.values(), self._profiles)
+        return made[1]
 
 
 def _fleet(trucks: Iterable[Truck], profiles: Mapping[str, Profile]) -> Fleet:

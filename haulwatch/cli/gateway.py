@@ -7,7 +7,14 @@ import logging
 
 from haulwatch import logs
 from haulwatch.cli.cluster import add_kafka_options, settings_of
-from haulwatch.cli.run import add_allow_host, add_jt808_options, address, jt808_options
+from haulwatch.cli.run import (
+    add_allow_host,
+    add_connectors_option,
+    add_jt808_options,
+    address,
+    connectors_of,
+    jt808_options,
+)
 
 
 def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -17,6 +24,7 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     parser.add_argument("--http", default="127.0.0.1:8081", metavar="HOST:PORT", help="接口地址 / API address")
     add_allow_host(parser)
     add_jt808_options(parser, "默认不接收图片 · default: pictures are refused")
+    add_connectors_option(parser)
     parser.add_argument("--lang", choices=("zh", "en"), default="zh", help="语言 · language (zh)")
     parser.set_defaults(run=run)
 
@@ -30,7 +38,15 @@ def run(options: argparse.Namespace) -> int:
     logs.setup(settings.log_format, "gateway")
     # Of one outage the client writes hundreds of lines; what matters of it we say ourselves.
     logging.getLogger("kafka").setLevel(logging.CRITICAL)
-    process = gateway(settings, host, port, options.allow_host, jt808_options(options))
+    process = gateway(
+        settings,
+        host,
+        port,
+        options.allow_host,
+        jt808_options(options),
+        connectors_of(options),
+        options.pictures,
+    )
     log = logging.getLogger(__name__)
     log.info("ready", extra={"fields": {"http": options.http, "partitions": process.producer.partitions}})
     try:

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from haulwatch.bootstrap import embedded, load_city
+from haulwatch.bootstrap.feeds import ConnectorsFile, read_connectors
 from haulwatch.bootstrap.jt808 import Jt808Options
 from haulwatch.domain.errors import WorldError
 from haulwatch.domain.text import Text
@@ -20,6 +21,7 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     parser.add_argument("--http", default="127.0.0.1:8080", metavar="HOST:PORT", help="网页与接口 / console and API")
     add_allow_host(parser)
     add_jt808_options(parser, "默认在 --data 中 · default: in --data")
+    add_connectors_option(parser)
     parser.add_argument("--database", metavar="URL", help="工单库 / order database (default: SQLite in --data)")
     parser.add_argument("--lang", choices=("zh", "en"), default="zh")
     parser.set_defaults(run=run)
@@ -40,6 +42,8 @@ def run(options: argparse.Namespace) -> int:
         database=options.database,
         allowed_hosts=options.allow_host,
         jt808=jt808_options(options),
+        connectors=connectors_of(options),
+        pictures=options.pictures,
     )
     replayed = system.start()
     shown = f"http://{'127.0.0.1' if host in ('0.0.0.0', '::') else host}:{port}/"
@@ -68,9 +72,19 @@ def add_jt808_options(parser: argparse.ArgumentParser, pictures: str) -> None:
     parser.add_argument(
         "--jt808-profiles", type=Path, metavar="DIR", help="自备的终端配置 / folder with device profiles of your own"
     )
+    parser.add_argument("--pictures", type=Path, metavar="DIR", help=f"图片目录 / folder for pictures ({pictures})")
+
+
+def add_connectors_option(parser: argparse.ArgumentParser) -> None:
+    """Which other devices are heard."""
     parser.add_argument(
-        "--pictures", type=Path, metavar="DIR", help=f"终端图片目录 / folder for terminals' pictures ({pictures})"
+        "--connectors", type=Path, metavar="FILE", help="设备接入配置 / connectors.yaml: cameras, indicators, platforms"
     )
+
+
+def connectors_of(options: argparse.Namespace) -> ConnectorsFile | None:
+    """The file of `--connectors`. Raises AuthorError, WorldError."""
+    return None if options.connectors is None else read_connectors(options.connectors)
 
 
 def jt808_options(options: argparse.Namespace) -> Jt808Options | None:

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from starlette.middleware.gzip import GZipMiddleware
 
 from haulwatch import __version__, metrics
@@ -51,11 +51,12 @@ def create_app(
     checks: Mapping[str, Check] | None = None,
     sources: Sequence[metrics.Source] = (),
     drivers: DriverLine | None = None,
+    ingest: Sequence[APIRouter] = (),
 ) -> FastAPI:
     """The console over its ports. `checks` join /readyz, `sources` join /metrics. `app.state.hub` is the live hub.
 
     Without an `intake` it takes no events and has no address for them: in a cluster that is the gateway's. So is a
-    `drivers` line: where terminals connect.
+    `drivers` line: where terminals connect; and so are the addresses of connectors, `ingest`.
     """
     settings = settings or ConsoleSettings()
     counters, durations = Counters(), Durations()
@@ -84,6 +85,8 @@ def create_app(
     app.include_router(city_api.router(city, feed))
     if drivers is not None:
         app.include_router(drivers_api.router(drivers))
+    for router in ingest:
+        app.include_router(router)
     app.include_router(stream_api.router(hub))
     all_sources = (counters.samples, durations.samples, hub.samples, lambda: order_samples(desk), *sources)
     all_checks = {"orders": lambda: desk_answers(desk), **(checks or {}), "live": lambda: live_works(hub)}

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 
 import anyio.to_thread
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 
 from haulwatch import __version__, metrics
 from haulwatch.console import metering, operations, problems, schemas
@@ -32,10 +32,11 @@ def create_gateway(
     checks: Mapping[str, Check] | None = None,
     sources: Sequence[metrics.Source] = (),
     drivers: DriverLine | None = None,
+    ingest: Sequence[APIRouter] = (),
 ) -> FastAPI:
     """`POST /api/v1/events` into `intake`, and addresses for who runs it. `allowed_hosts` as in the console.
 
-    With `drivers` it speaks to the terminals that are connected to it.
+    With `drivers` it speaks to the terminals that are connected to it; `ingest` are addresses of connectors.
     """
     counters, durations = Counters(), Durations()
 
@@ -58,6 +59,8 @@ def create_gateway(
     app.include_router(events_api.router(intake, counters, max_body_bytes))
     if drivers is not None:
         app.include_router(drivers_api.router(drivers))
+    for router in ingest:
+        app.include_router(router)
     app.include_router(operations.router(checks or {}, (counters.samples, durations.samples, *sources)))
     app.add_middleware(Guard, allowed_hosts=allowed_hosts)
     app.add_middleware(Tracing)

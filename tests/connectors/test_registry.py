@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from connectors.registry import CONNECTORS, Connector
+from connectors.registry import CONNECTORS
+from connectors.spec import Connector
+from haulwatch.bootstrap.feeds import MAKERS, ConnectorsFile
 from haulwatch.cli.main import build_parser
 
 ROOT = Path(__file__).parents[2]
@@ -33,6 +35,14 @@ def test_no_code_is_counted_that_is_not_listed(connector: Connector) -> None:
 
 @pytest.mark.parametrize("verb", ["run", "gateway"])
 def test_processes_know_its_option(connector: Connector, verb: str) -> None:
+    if connector.option is None:
+        assert connector.section in ConnectorsFile.model_fields, "a section of connectors.yaml switches it on"
+        return
     given = ["run", "--city", "c", "--data", "d"] if verb == "run" else ["gateway"]
     options = build_parser([verb]).parse_args([*given, connector.option, "127.0.0.1:9"])
     assert getattr(options, connector.option.strip("-").replace("-", "_")) == "127.0.0.1:9"
+
+
+def test_every_section_has_its_connector() -> None:
+    assert set(ConnectorsFile.model_fields) == set(MAKERS)
+    assert set(MAKERS) == {connector.section for connector in CONNECTORS.values() if connector.section is not None}

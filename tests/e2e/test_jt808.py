@@ -24,6 +24,7 @@ from connectors.jt808.terminals import Fleet
 from connectors.kafka_cities import publish_city
 from connectors.kafka_topics import create
 from haulwatch.bootstrap.jt808 import FleetInForce, Jt808Options, gateway_terminals
+from haulwatch.bootstrap.registry_in_force import RegistryInForce
 from haulwatch.city import build_city, pack_city
 from haulwatch.domain.errors import WorldError
 from haulwatch.domain.text import Text
@@ -215,15 +216,16 @@ def test_a_city_that_cannot_be_had_leaves_the_list_as_it_was() -> None:
             raise answer
         return answer
 
-    fleet = FleetInForce(active, load_profiles())
+    registry = RegistryInForce(active)
+    fleet = FleetInForce(registry, load_profiles())
     assert len(fleet()) == 0
-    fleet.refresh()
+    registry.refresh()
     assert len(fleet()) == len(PHONES)
     given.append(WorldError(Text("不在", "away")))
-    fleet.refresh()
+    registry.refresh()
     with pytest.raises(WorldError, match="away"):
-        fleet.check()
+        registry.check()
     assert len(fleet()) == len(PHONES)
     given.append(("two", pack_city(city_files_of())))
-    fleet.check()
+    registry.check()
     assert len(fleet()) == 0
