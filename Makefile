@@ -1,4 +1,4 @@
-# Verbs: demo, test, check, bench, chaos. Each makes the environment first; the second time that costs nothing.
+# Verbs: demo, test, check, bench, chaos, fuzz. Each makes the environment first; the second time that costs nothing.
 # Needs Python 3.11 to 3.13 with venv, and a package index; no compiler, no Node.
 
 PYTHON ?= python3
@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test check bench chaos format
+.PHONY: demo test check bench chaos fuzz format
 .DEFAULT_GOAL := test
 
 demo: $(READY) ## a fictional city with live traffic; prints the address of the console
@@ -23,6 +23,10 @@ check: $(READY) ## what a commit must pass: lint, format, types, layers
 
 chaos: $(READY) ## a cluster from which things are taken away at random for minutes (ARGS="--seed N --kills N --keep DIR")
 	$(BIN)/python -m tests.chaos.storm $(ARGS)
+
+fuzz: $(READY) ## hostile bytes for every parser, guided by coverage (ARGS="--inputs N --parser NAME"); x86-64 Linux
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r tests/fuzz/requirements.txt
+	$(BIN)/python -m tests.fuzz.run $(ARGS)
 
 # What they share, and the app that one of them runs as a child, are no programs of their own.
 PROGRAMS := $(filter-out bench/workload.py bench/kafka_load.py bench/idiomatic_faust.py, $(wildcard bench/*.py))

@@ -10,6 +10,7 @@ from types import TracebackType
 
 from kafka import KafkaConsumer, TopicPartition
 from kafka.admin import KafkaAdminClient
+from kafka.errors import KafkaError
 
 from connectors import kafka_cities, kafka_topics
 from haulwatch.bootstrap import open_order_store
@@ -188,7 +189,10 @@ class Cluster(Api):
         ends = {number: end for number, end in self.ends(topic).items() if end > 0}
 
         def unread() -> dict[int, tuple[int, int]]:
-            done = self.committed(topic)
+            try:
+                done = self.committed(topic)
+            except KafkaError:  # a broker that has just come back may not know its groups yet
+                done = {}
             return {n: (done.get(n, 0), end) for n, end in ends.items() if done.get(n, 0) < end}
 
         try:
