@@ -1,0 +1,1 @@
+"""What connectors over HTTP share: who may send, and how much."""
