@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from sqlalchemy import Engine, insert, select, update
+from sqlalchemy import Connection, Engine, insert, select, update
 
 from haulwatch.dispatch import tables
 from haulwatch.dispatch.database import reading, writing
@@ -20,7 +20,10 @@ _readers = tables.readers
 
 
 class OutboxReader:
-    """One named reader; may be used from one thread at a time. Every method raises WorldError like the store's."""
+    """One named reader; may be used from one thread at a time. Every method raises WorldError like the store's.
+
+    It begins with the first change, or, with `from_now`, after the last one at the time of its first claim.
+    """
 
     def __init__(
         self,
@@ -28,11 +31,14 @@ class OutboxReader:
         name: str,
         clock_ms: Callable[[], int],
         changes_since: Callable[[int, int], Sequence[Change]],
+        *,
+        from_now: bool = False,
     ) -> None:
         self._engine = engine
         self._name = name
         self._clock_ms = clock_ms
         self._changes_since = changes_since
+        self._from_now = from_now
 
     def claim(self, holder: str, lease_ms: int) -> int | None:
         """Takes or prolongs the lease; the last change that has been read, or None while another holder has it."""
@@ -42,12 +48,13 @@ class OutboxReader:
             row = connection.execute(query).one_or_none()
             if row is None:
                 # Nothing to lock yet: whoever comes first makes the row, one after the other.
-                connection.execute(select(tables.ledger).with_for_update())
+                ledger = connection.execute(select(tables.ledger).with_for_update()).one()
                 row = connection.execute(query).one_or_none()
             lease = {"holder": holder, "held_until": rfc3339(now_ms + lease_ms)}
             if row is None:
-                connection.execute(insert(_readers), {"name": self._name, "change_id": 0, **lease})
-                return 0
+                first = int(ledger.change_id) if self._from_now else 0
+                connection.execute(insert(_readers), {"name": self._name, "change_id": first, **lease})
+                return first
             if row.holder not in (None, holder) and row.held_until > rfc3339(now_ms):
                 return None
             connection.execute(update(_readers).where(_readers.c.name == self._name).values(lease))
@@ -57,12 +64,24 @@ class OutboxReader:
         """At most `limit` changes after the change `after`, oldest first."""
         return self._changes_since(after, limit)
 
-    def advance(self, holder: str, change_id: int, lease_ms: int) -> bool:
-        """Keeps that everything up to `change_id` has been read and prolongs the lease; False when it is not ours."""
+    def advance(
+        self,
+        holder: str,
+        change_id: int,
+        lease_ms: int,
+        and_write: Callable[[Connection], None] = lambda _connection: None,
+    ) -> bool:
+        """Keeps that everything up to `change_id` has been read and prolongs the lease; False when it is not ours.
+
+        `and_write` writes what was made of the changes, in the same transaction.
+        """
         values = {"change_id": change_id, "held_until": rfc3339(self._clock_ms() + lease_ms)}
         ours = (_readers.c.name == self._name) & (_readers.c.holder == holder) & (_readers.c.change_id <= change_id)
         with writing(self._engine) as connection:
-            return connection.execute(update(_readers).where(ours).values(values)).rowcount == 1
+            if connection.execute(update(_readers).where(ours).values(values)).rowcount != 1:
+                return False
+            and_write(connection)
+            return True
 
     def release(self, holder: str) -> None:
         """Gives the lease up, if it is ours, so that the next process need not wait for its end."""

@@ -19,6 +19,7 @@ from haulwatch.dispatch import tables
 from haulwatch.dispatch.audit import AuditReport, Checkpoint, verify
 from haulwatch.dispatch.commands import Commander
 from haulwatch.dispatch.database import open_engine, reading, writing
+from haulwatch.dispatch.deliveries import Deliveries
 from haulwatch.dispatch.intake import Intake, urgency_by_severity
 from haulwatch.dispatch.ledger import Recorder
 from haulwatch.dispatch.lifecycle import TRANSITIONS, commands_in
@@ -258,6 +259,10 @@ class OrderStore:
     def outbox_reader(self, name: str) -> OutboxReader:
         """The reader `name` of the changes, which keeps its place in this database."""
         return OutboxReader(self._engine, name, self._clock_ms, self.changes_since)
+
+    def deliveries(self) -> Deliveries:
+        """The delivery log of this database."""
+        return Deliveries(self._engine, self._clock_ms, self.changes_since)
 
     def verify(self, checkpoint: Checkpoint | None = None) -> AuditReport:
         """Whether the audit is whole, with the first broken entry by name; `checkpoint` is a head kept elsewhere."""

@@ -19,6 +19,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    UniqueConstraint,
     text,
 )
 
@@ -185,3 +186,43 @@ command_keys = Table(
     Column("at", String(24), nullable=False),
     Column("result", Text, nullable=False),
 )
+
+delivery_attempts = Table(
+    "delivery_attempts",
+    metadata,
+    Column("attempt_id", COUNTER, primary_key=True),
+    Column("channel", String(64), nullable=False),
+    Column("at", String(24), nullable=False),
+    Column("together", Integer, nullable=False),
+    Column("outcome", String(16)),
+    Column("status", Integer),
+    Column("reason", Text),
+    Column("failures", Integer, nullable=False),
+    Column("paused_until", String(24)),
+    Index("ix_delivery_attempts_channel", "channel", "at"),
+)
+"""Every request to a channel, written before it is made: `outcome` is null until it is known (or for ever, after a
+crash). `failures` in a row, this one included."""
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("delivery_id", COUNTER, primary_key=True),
+    Column("change_id", COUNTER, ForeignKey("outbox.change_id"), nullable=False),
+    Column("order_id", String(32), ForeignKey("orders.order_id"), nullable=False, index=True),
+    Column("step", String(64), nullable=False),
+    Column("channel", String(64), nullable=False),
+    Column("message_id", String(64), nullable=False),
+    Column("if_unchanged", Boolean, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("wanted_at", String(24), nullable=False),
+    Column("due_at", String(24), nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("attempt_id", COUNTER, ForeignKey("delivery_attempts.attempt_id")),
+    Column("status", Integer),
+    Column("reason", Text),
+    Column("done_at", String(24)),
+    UniqueConstraint("change_id", "step", "channel"),
+    Index("ix_deliveries_channel", "channel", "state", "due_at"),
+)
+"""Which change goes to which channel, and how far that has come; see `haulwatch.domain.deliveries`."""
