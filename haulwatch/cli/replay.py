@@ -11,12 +11,14 @@ from typing import IO, TYPE_CHECKING
 
 import msgspec
 
-from connectors.files.reading import read_events
+from connectors.recorded import Recorded
+from connectors.window import Window
 from haulwatch.bootstrap import load_runtime, open_order_store
 from haulwatch.cli.arguments import instant_ms
 from haulwatch.cli.progress import Progress
 from haulwatch.domain.breaches import Breach
 from haulwatch.domain.errors import WorldError
+from haulwatch.domain.instants import FOREVER_MS, NEVER_MS
 from haulwatch.domain.text import Text
 from haulwatch.settings import cluster_settings
 from haulwatch.synthetic.scoring import read_truths, score
@@ -32,7 +34,13 @@ _encode = msgspec.json.Encoder().encode
 def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Names the command's options."""
     parser = subparsers.add_parser("replay", help="离线回放事件文件 / run recorded events through the rules, offline")
-    parser.add_argument("events", nargs="*", metavar="EVENTS", help="NDJSON, .gz, .zst, .parquet; - = stdin")
+    parser.add_argument(
+        "events", nargs="*", metavar="EVENTS", help="NDJSON, .gz, .zst, .parquet; - = stdin; DIR = archive"
+    )
+    parser.add_argument(
+        "--from", dest="since", metavar="INSTANT", help="从何时收到的起 / received from then on (RFC 3339)"
+    )
+    parser.add_argument("--to", dest="before", metavar="INSTANT", help="到何时为止（不含） / received before that")
     parser.add_argument("--city", type=Path, metavar="DIR", help="城市目录 / city folder")
     parser.add_argument("--out", metavar="FILE", help="研判结果 NDJSON / breaches as NDJSON (- = stdout)")
     parser.add_argument("--dead-letters", metavar="FILE", help="坏记录及原因 / bad records with their reasons")
@@ -87,6 +95,8 @@ def _check(options: argparse.Namespace) -> None:
     if options.from_kafka is not None:
         if options.events:
             options.refuse("--from-kafka: EVENTS")
+        if options.since or options.before:
+            options.refuse("--from, --to: EVENTS")
     elif not options.events:
         options.refuse("the following arguments are required: EVENTS")
     elif options.to_kafka is None and options.city is None:
@@ -118,7 +128,7 @@ def _run_offline(options: argparse.Namespace) -> int:
                 on_rejected=_rejected_to(write_dead),
                 on_progress=progress.advance,
             )
-            found = replay.run({name: read_events(name) for name in options.events}, until_ms=until_ms)
+            found = replay.run(_recorded(options, progress).logs(), until_ms=until_ms)
         for breach in found:
             write_breach(_encode(breach))
             if truths is not None or options.orders:
@@ -138,6 +148,17 @@ def _run_offline(options: argparse.Namespace) -> int:
     if result is not None:
         print(result.table(options.lang))
     return 0
+
+
+def _recorded(options: argparse.Namespace, progress: Progress) -> Recorded:
+    window = Window(
+        instant_ms(options.since) if options.since else NEVER_MS,
+        instant_ms(options.before) if options.before else FOREVER_MS,
+    )
+    recorded = Recorded(options.events, window)
+    if progress.shown:
+        progress.expect(recorded.total())
+    return recorded
 
 
 def _log_check(options: argparse.Namespace, write_dead: Callable[[bytes], None], progress: Progress) -> LogCheck:
@@ -163,7 +184,7 @@ def _run_into_kafka(options: argparse.Namespace) -> int:
         player = Player(
             settings, speed=options.speed, on_rejected=_rejected_to(write_dead), on_progress=progress.advance
         )
-        stats = player.play({name: read_events(name) for name in options.events})
+        stats = player.play(_recorded(options, progress).logs())
     if options.json:
         whole = {**msgspec.to_builtins(stats), "events_per_s": round(stats.events_per_s)}
         print(msgspec.json.encode(whole).decode())

@@ -1,0 +1,30 @@
+"""What `haulwatch replay` is given: files of events, and folders that are archives, as named logs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from connectors.archive.reading import Archive
+from connectors.files.reading import STDIN, read_events
+from connectors.window import EVERYTHING, Window
+from haulwatch.domain.events import Event
+from haulwatch.wire import Rejected
+
+
+class Recorded:
+    """Event files and archives, as far as they fall into a window. Raises WorldError where a folder is no archive."""
+
+    def __init__(self, names: Sequence[str], window: Window = EVERYTHING) -> None:
+        folders = [name for name in names if name != STDIN and Path(name).is_dir()]
+        self._files = [name for name in names if name not in folders]
+        self._archive = Archive([Path(name) for name in folders], window)
+        self._window = window
+
+    def logs(self) -> dict[str, Iterator[Event | Rejected]]:
+        """A log a file, and one a partition of an archive, by name. Reading them raises WorldError."""
+        return {name: self._window.of(read_events(name)) for name in self._files} | self._archive.logs()
+
+    def total(self) -> int | None:
+        """About how many events there are, where that can be known without reading them."""
+        return None if self._files else self._archive.count()
