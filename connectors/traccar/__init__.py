@@ -1,0 +1,1 @@
+"""Positions that a Traccar server forwards, over HTTP or through a Kafka topic."""
