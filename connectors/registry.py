@@ -7,5 +7,6 @@ from __future__ import annotations
 
 from connectors.jt808.spec import JT808
 from connectors.spec import Connector
+from connectors.traccar.spec import TRACCAR
 
-CONNECTORS: dict[str, Connector] = {connector.name: connector for connector in (JT808,)}
+CONNECTORS: dict[str, Connector] = {connector.name: connector for connector in (JT808, TRACCAR)}

@@ -14,6 +14,8 @@ from pydantic import BaseModel, ConfigDict
 from connectors.gate import Feed, Gate
 from connectors.group_commit import GroupCommit, SubmitEvents
 from connectors.pictures import PictureFolder
+from connectors.traccar.feed import Traccar
+from connectors.traccar.settings import TraccarSettings
 from haulwatch.city.documents import read_document
 from haulwatch.domain.errors import AuthorError, WorldError
 from haulwatch.domain.registry import Registry
@@ -26,8 +28,10 @@ class ConnectorsFile(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
 
+    traccar: TraccarSettings | None = None
 
-MAKERS: dict[str, Callable[[Any, Gate], Feed]] = {}
+
+MAKERS: dict[str, Callable[[Any, Gate], Feed]] = {"traccar": Traccar}
 """What makes the connector of each section of the file."""
 
 
