@@ -16,14 +16,20 @@ BATCH = 5_000
 
 
 class LocalLogReader:
-    """Of one thread. Raises WorldError where there is no log, or another version's."""
+    """Used by one thread at a time. Raises WorldError where there is no log, or another version's."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         if not path.is_file():
             raise WorldError(Text(f"{path.parent} 中没有事件日志", f"there is no event log in {path.parent}"))
         with self._reading():
-            self._db = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, isolation_level=None, timeout=30)
+            self._db = sqlite3.connect(
+                f"{path.resolve().as_uri()}?mode=ro",
+                uri=True,
+                isolation_level=None,
+                check_same_thread=False,
+                timeout=30,
+            )
             version = self._db.execute("PRAGMA user_version").fetchone()[0]
         if version != SCHEMA_VERSION:
             raise WorldError(
