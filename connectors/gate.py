@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 from fastapi import APIRouter
@@ -34,12 +35,17 @@ class Submit(Protocol):
 
 @dataclass(frozen=True)
 class Gate:
-    """`registry` gives the city's tables as they are in force now; `pictures` is None where none are kept."""
+    """`registry` gives the city's tables as they are in force now; `pictures` is None where none are kept.
+
+    `waiting` is a folder for what was taken and is not in the log yet, for each connector to make its own in it; other
+    processes may share it. None where there is none.
+    """
 
     submit: Submit
     registry: Callable[[], Registry]
     pictures: PictureStore | None
     now_ms: Callable[[], int]
+    waiting: Path | None = None
 
 
 class Feed(Protocol):

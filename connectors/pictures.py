@@ -37,7 +37,7 @@ class PictureFolder:
         try:
             if not path.exists():
                 path.parent.mkdir(parents=True, exist_ok=True)
-                _write(path, data)
+                write_whole(path, data)
         except OSError as error:
             raise WorldError(
                 Text(f"图片写不进 {self._folder}：{error}", f"cannot keep pictures in {self._folder}: {error}"),
@@ -50,8 +50,8 @@ class PictureFolder:
         return self._folder / sha256[:2] / f"{sha256}.jpg"
 
 
-def _write(path: Path, data: bytes) -> None:
-    """All of it under its name, or nothing."""
+def write_whole(path: Path, data: bytes) -> None:
+    """All of it under its name, or nothing; durable when it returns. Raises OSError."""
     unfinished = path.with_suffix(f".{os.getpid()}-{threading.get_ident()}")
     with unfinished.open("wb") as file:
         file.write(data)

@@ -22,6 +22,9 @@ from haulwatch.domain.registry import Registry
 from haulwatch.domain.text import Text
 from haulwatch.metrics import Sample
 
+WAITING_FOLDER = "waiting"
+"""Beside the pictures, in the one folder that is known to be kept."""
+
 
 class ConnectorsFile(BaseModel):
     """`connectors.yaml`: which devices are heard, and how. A section that is absent is switched off."""
@@ -67,7 +70,13 @@ class Feeds:
         if self._commit is None:
             return
         store = None if pictures is None else PictureFolder(pictures)
-        gate = Gate(submit=self._commit.submit, registry=registry, pictures=store, now_ms=now_ms)
+        gate = Gate(
+            submit=self._commit.submit,
+            registry=registry,
+            pictures=store,
+            now_ms=now_ms,
+            waiting=None if pictures is None else pictures / WAITING_FOLDER,
+        )
         try:
             for name, section in switched_on:
                 self._feeds[name] = MAKERS[name](section, gate)

@@ -1,0 +1,1 @@
+"""ANPR events that cameras push over HTTP as ISAPI `EventNotificationAlert`, with their pictures."""
