@@ -1,0 +1,61 @@
+"""Notices as every process puts them together: the file, the delivery log, who is called what."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from connectors.notify.addresses import NotAllowed
+from connectors.notify.notifier import Notifier
+from connectors.notify.senders import Sender
+from connectors.notify.settings import NotifyFile
+from haulwatch.city.documents import read_document
+from haulwatch.dispatch.store import OrderStore
+from haulwatch.domain.errors import AuthorError, Finding, WorldError
+from haulwatch.domain.registry import Squad
+from haulwatch.domain.text import Text
+
+
+def read_notify(path: Path) -> NotifyFile:
+    """The file checked, with its secrets where it says they are.
+
+    Raises AuthorError with every finding; WorldError where the file or a secret cannot be read.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise WorldError(Text(f"读不了 {path}：{error}", f"cannot read {path}: {error}")) from error
+    found, findings = read_document(path.as_posix(), data, NotifyFile)
+    if found is None or findings:
+        raise AuthorError(findings)
+    wrong = [finding for name in found.channels if (finding := _secret_url(path, name, found)) is not None]
+    if wrong:
+        raise AuthorError(wrong)
+    return found
+
+
+def _secret_url(path: Path, name: str, file: NotifyFile) -> Finding | None:
+    """What is wrong with a URL that is kept elsewhere: it has no line in this file, so the channel is named."""
+    sender = Sender(name, file)
+    sender.check()
+    try:
+        file.allowed.url(sender.url(), plain=sender.channel.http)
+    except NotAllowed as error:
+        return Finding(path.as_posix(), 0, 0, error.code, error.text, place=f"channels.{name}.url")
+    return None
+
+
+def new_notifier(
+    file: NotifyFile,
+    store: OrderStore,
+    squads: Callable[[], Sequence[Squad]],
+    timezone: Callable[[], ZoneInfo],
+) -> Notifier:
+    """What sends the notices of the store's changes. Raises WorldError where a secret is not to be had."""
+    return Notifier(
+        file,
+        store.deliveries(),
+        squads=lambda: {squad.squad_id: squad for squad in squads()},
+        timezone=timezone,
+    )
