@@ -56,8 +56,12 @@ class Notifier:
         timezone: Callable[[], ZoneInfo],
         now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
         send: Send | None = None,
+        holder: str | None = None,
     ) -> None:
-        """Raises WorldError where a secret or the certificates are not where the file says, NotAllowed likewise."""
+        """`holder` is a name that no other running process has; whoever starts again under it need not wait.
+
+        Raises WorldError where a secret or the certificates are not where the file says, NotAllowed likewise.
+        """
         self._file = file
         self._log = deliveries
         self._squads = squads
@@ -66,7 +70,7 @@ class Notifier:
         self.counters = Counters()
         outgoing = send or Outgoing(file.allowed, ca_file=file.ca_file, proxy=file.proxy)
         self._couriers = {name: self._courier(name, outgoing) for name in file.channels}
-        self._holder = f"{socket.gethostname()[:40]}-{secrets.token_hex(8)}"
+        self._holder = holder or f"{socket.gethostname()[:40]}-{secrets.token_hex(8)}"
         self._place: int | None = None
         self._held_until = 0.0
         self._claim_at = 0.0

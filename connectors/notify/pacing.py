@@ -15,7 +15,7 @@ from haulwatch.domain.orders import Urgency
 WINDOW_MS = 60_000
 MARGIN_MS = 500
 """Added to the window: the other side's minute is not ours."""
-REST_MS = 5_000
+REST_MS = 2_000
 """How long a channel rests after its first failure; doubled by every further one."""
 LONGEST_REST_MS = 300_000
 AGAIN_MS = 30_000

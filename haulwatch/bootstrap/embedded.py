@@ -9,9 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from connectors.jt808.server import Jt808Server
+from connectors.notify.notifier import Notifier
+from connectors.notify.settings import NotifyFile
 from haulwatch.bootstrap.cities import city_picture, open_order_store
 from haulwatch.bootstrap.feeds import ConnectorsFile, Feeds
 from haulwatch.bootstrap.jt808 import PICTURES_FOLDER, Jt808Options, embedded_terminals
+from haulwatch.bootstrap.notify import new_notifier
 from haulwatch.city import City, pack_city
 from haulwatch.console.app import ConsoleSettings, create_app
 from haulwatch.console.serving import ConsoleServer, console_server
@@ -109,6 +112,7 @@ class Embedded:
     claim: Claim
     feeds: Feeds
     terminals: Jt808Server | None = None
+    notifier: Notifier | None = None
 
     def start(self) -> int:
         """Recovers and starts everything but the web server. Returns how many logged events were replayed.
@@ -117,6 +121,8 @@ class Embedded:
         """
         replayed = self.host.start()
         self.forwarder.start()
+        if self.notifier is not None:
+            self.notifier.start()
         try:
             if self.terminals is not None:
                 self.terminals.start()
@@ -140,6 +146,8 @@ class Embedded:
         self.feeds.stop()
         self.host.stop()
         self.forwarder.stop()
+        if self.notifier is not None:
+            self.notifier.stop()
         self.store.close()
         self.claim.release()
 
@@ -157,10 +165,11 @@ def embedded(
     jt808: Jt808Options | None = None,
     connectors: ConnectorsFile | None = None,
     pictures: Path | None = None,
+    notify: NotifyFile | None = None,
 ) -> Embedded:
     """Puts the embedded system together on the folder `data`; with `jt808` it hears terminals.
 
-    `connectors` are the other devices that it hears.
+    `connectors` are the other devices that it hears, `notify` says whom it tells of orders.
 
     The console answers to this machine's own names, to the address it is bound to, and to `allowed_hosts`.
     """
@@ -185,6 +194,10 @@ def embedded(
     feeds = Feeds(
         connectors or ConnectorsFile(), local.submit_events, lambda: city.registry, pictures or data / PICTURES_FOLDER
     )
+    notifier = None
+    if notify is not None:
+        squads = list(city.registry.squads.values())
+        notifier = new_notifier(notify, store, lambda: squads, lambda: city.timezone, data)
     settings = ConsoleSettings(allowed_hosts={*ConsoleSettings().allowed_hosts, host, *allowed_hosts})
     app = create_app(
         store,
@@ -196,14 +209,20 @@ def embedded(
             "log": local.check,
             "intake": forwarder.check,
             **({} if terminals is None else {"terminals": terminals.check}),
+            **({} if notifier is None else {"notices": notifier.check}),
             **feeds.checks,
         },
-        sources=[_figures(local, forwarder), feeds.samples, *([] if terminals is None else [terminals.samples])],
+        sources=[
+            _figures(local, forwarder),
+            feeds.samples,
+            *([] if terminals is None else [terminals.samples]),
+            *([] if notifier is None else [notifier.samples]),
+        ],
         drivers=terminals,
         ingest=feeds.routers,
     )
     servers.append(console_server(app, host, port))
-    return Embedded(local, forwarder, store, servers[0], city, claim, feeds, terminals)
+    return Embedded(local, forwarder, store, servers[0], city, claim, feeds, terminals, notifier)
 
 
 def _figures(host: LocalHost, forwarder: BreachForwarder) -> Callable[[], Iterable[Sample]]:

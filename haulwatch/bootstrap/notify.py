@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import socket
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -51,11 +53,22 @@ def new_notifier(
     store: OrderStore,
     squads: Callable[[], Sequence[Squad]],
     timezone: Callable[[], ZoneInfo],
+    data: Path | None = None,
 ) -> Notifier:
-    """What sends the notices of the store's changes. Raises WorldError where a secret is not to be had."""
+    """What sends the notices of the store's changes. Raises WorldError where a secret is not to be had.
+
+    `data` is the folder that the process has for itself, if it has one.
+    """
     return Notifier(
         file,
         store.deliveries(),
         squads=lambda: {squad.squad_id: squad for squad in squads()},
         timezone=timezone,
+        holder=None if data is None else _holder_of(data),
     )
+
+
+def _holder_of(data: Path) -> str:
+    """One process at a time has the folder (see `Claim`): under its name it goes on at once after a crash."""
+    place = f"{socket.gethostname()}:{data.resolve()}"
+    return f"run-{hashlib.sha256(place.encode()).hexdigest()[:32]}"

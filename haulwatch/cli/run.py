@@ -6,9 +6,11 @@ import argparse
 import sys
 from pathlib import Path
 
+from connectors.notify.settings import NotifyFile
 from haulwatch.bootstrap import embedded, load_city
 from haulwatch.bootstrap.feeds import ConnectorsFile, read_connectors
 from haulwatch.bootstrap.jt808 import Jt808Options
+from haulwatch.bootstrap.notify import read_notify
 from haulwatch.domain.errors import WorldError
 from haulwatch.domain.text import Text
 
@@ -22,6 +24,7 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     add_allow_host(parser)
     add_jt808_options(parser, "默认在 --data 中 · default: in --data")
     add_connectors_option(parser)
+    add_notify_option(parser)
     parser.add_argument("--database", metavar="URL", help="工单库 / order database (default: SQLite in --data)")
     parser.add_argument("--lang", choices=("zh", "en"), default="zh")
     parser.set_defaults(run=run)
@@ -44,6 +47,7 @@ def run(options: argparse.Namespace) -> int:
         jt808=jt808_options(options),
         connectors=connectors_of(options),
         pictures=options.pictures,
+        notify=notify_of(options),
     )
     replayed = system.start()
     shown = f"http://{'127.0.0.1' if host in ('0.0.0.0', '::') else host}:{port}/"
@@ -85,6 +89,18 @@ def add_connectors_option(parser: argparse.ArgumentParser) -> None:
 def connectors_of(options: argparse.Namespace) -> ConnectorsFile | None:
     """The file of `--connectors`. Raises AuthorError, WorldError."""
     return None if options.connectors is None else read_connectors(options.connectors)
+
+
+def add_notify_option(parser: argparse.ArgumentParser) -> None:
+    """Who is told of orders."""
+    parser.add_argument(
+        "--notify", type=Path, metavar="FILE", help="通知配置 / notify.yaml: chat groups, phones, other platforms"
+    )
+
+
+def notify_of(options: argparse.Namespace) -> NotifyFile | None:
+    """The file of `--notify`. Raises AuthorError, WorldError."""
+    return None if options.notify is None else read_notify(options.notify)
 
 
 def jt808_options(options: argparse.Namespace) -> Jt808Options | None:
