@@ -115,6 +115,11 @@ class Topics:
         """Compacted: packed cities by their hash, and `ACTIVE_CITY_KEY`."""
         return f"{self.prefix}.cities.v1"
 
+    @property
+    def drivers(self) -> str:
+        """What consoles ask the terminals in trucks, and what gateways say to it; of interest for a minute."""
+        return f"{self.prefix}.driver-commands.v1"
+
     def specs(self) -> list[TopicSpec]:
         """Every topic with the settings it needs, in the order in which they are made."""
         week, month = {"retention.ms": str(7 * DAY_MS)}, {"retention.ms": str(30 * DAY_MS)}
@@ -135,4 +140,5 @@ class Topics:
                 {**compacted, "max.message.bytes": str(8 * MIB), "segment.ms": "600000", "segment.bytes": "67108864"},
             ),
             TopicSpec(self.cities, False, {**compacted, "max.message.bytes": str(MAX_LETTER_BYTES)}),
+            TopicSpec(self.drivers, False, {**week, **stamped}),
         ]

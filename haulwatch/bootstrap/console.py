@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from connectors.kafka_breaches import BreachReader
 from connectors.kafka_cities import CityShelf
+from connectors.kafka_drivers import KafkaDriverLine
 from connectors.kafka_orders import OrderPublisher
 from connectors.kafka_trucks import KafkaTrucks
 from connectors.kafka_watch import TopicWatch
@@ -69,6 +70,7 @@ def console(settings: ClusterSettings, host: str, port: int, allowed_hosts: Coll
         trucks = KafkaTrucks(settings)
         publisher = OrderPublisher(settings, store.outbox_reader(PUBLISHER))
         breaches = BreachReader(settings, store.intake, on_taken=publisher.notify)
+        drivers = KafkaDriverLine(settings)
         app = create_app(
             store,
             trucks,
@@ -81,10 +83,15 @@ def console(settings: ClusterSettings, host: str, port: int, allowed_hosts: Coll
                 "intake": breaches.check,
                 "trucks": trucks.check,
                 "work-orders": publisher.check,
+                "drivers": drivers.follower.check,
             },
             sources=[breaches.samples, trucks.samples, publisher.samples, city.samples],
+            drivers=drivers,
         )
         server = console_server(app, host, port)
+        drivers.follower.on_failure = lambda _error: setattr(server, "should_exit", True)
+        drivers.start()
+        parts.callback(drivers.stop)
         for part in (trucks, publisher, breaches):
             part.on_failure = lambda _error: setattr(server, "should_exit", True)
             part.start()

@@ -11,6 +11,7 @@ from connectors.jt808.profiles import load_profiles
 from connectors.jt808.server import Jt808Server
 from connectors.kafka import KafkaIntake, PackingProducer
 from connectors.kafka_cities import CityShelf
+from connectors.kafka_drivers import DriverCommands
 from connectors.kafka_watch import TopicWatch
 from haulwatch.bootstrap.feeds import ConnectorsFile, Feeds
 from haulwatch.bootstrap.jt808 import FleetInForce, Jt808Options, gateway_terminals
@@ -88,8 +89,11 @@ def gateway(
             )
             terminals.start()
             parts.callback(terminals.stop)
-            checks["terminals"] = terminals.check
-            sources.append(terminals.samples)
+            commands = DriverCommands(settings, terminals)
+            commands.start()
+            parts.callback(commands.stop)
+            checks |= {"terminals": terminals.check, "drivers": commands.follower.check}
+            sources += [terminals.samples, commands.samples]
         feeds = Feeds(connectors or ConnectorsFile(), intake.submit_events, registry, pictures)
         parts.callback(feeds.stop)
         feeds.start()

@@ -79,12 +79,13 @@ def create_app(
     app.state.hub = hub
     problems.install(app)
     schemas.install(app)
-    app.include_router(orders_api.router(desk, city, settings.open_roles))
+    app.include_router(orders_api.router(desk, city, settings.open_roles, driver_line=drivers is not None))
     if intake is not None:
         app.include_router(events_api.router(intake, counters, settings.max_body_bytes))
     app.include_router(city_api.router(city, feed))
     if drivers is not None:
         app.include_router(drivers_api.router(drivers))
+        app.include_router(drivers_api.order_router(drivers, desk, settings.open_roles))
     for router in ingest:
         app.include_router(router)
     app.include_router(stream_api.router(hub))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 from fastapi import FastAPI
@@ -35,10 +35,11 @@ class CountsAnswer(Struct):
 
 
 class OrderAnswer(Struct):
-    """One order with everything about it, and what its rule advises to do on site."""
+    """One order with everything about it, what its rule advises to do on site, and whether drivers can be called."""
 
     detail: OrderDetail
     runbook: Text | None
+    drivers: bool = False
 
 
 class CommandBody(Struct, forbid_unknown_fields=True):
@@ -61,6 +62,15 @@ class LocateBody(Struct, forbid_unknown_fields=True):
     """Who asks where a truck is."""
 
     actor: str
+
+
+class CallBody(Struct, forbid_unknown_fields=True):
+    """What the driver of an order's truck is told (`text`, read out; `urgent`: at once), or that it is located."""
+
+    ask: Literal["text", "location"]
+    actor: str
+    text: str = ""
+    urgent: bool = False
 
 
 class TrucksAnswer(Struct):
@@ -102,6 +112,7 @@ PUBLISHED: tuple[Any, ...] = (
     CommandBody,
     TextBody,
     LocateBody,
+    CallBody,
     TerminalAnswer,
     TrucksAnswer,
     CityAnswer,

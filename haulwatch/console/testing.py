@@ -7,6 +7,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future
 from typing import Any
 
 import msgspec
@@ -16,7 +17,7 @@ from haulwatch.console.ports import CityPicture
 from haulwatch.console.serving import console_server
 from haulwatch.domain.breaches import Breach, Condition, Evidence, LawNote
 from haulwatch.domain.instants import rfc3339
-from haulwatch.domain.live import Refused, SubmissionResult, TruckPosition
+from haulwatch.domain.live import Refused, SubmissionResult, TerminalAnswer, TruckPosition
 from haulwatch.domain.registry import Camera, Squad, Station
 from haulwatch.domain.text import Text
 
@@ -45,6 +46,36 @@ class SteeredFeed:
         """The current revision, and the trucks that changed after `revision`."""
         with self._lock:
             return self._revision, [truck for changed, truck in self._trucks.values() if changed > revision]
+
+
+class SteeredLine:
+    """A driver line that gives the `answer`, or fails with the error, that it was told; it remembers what was asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[Any, ...]] = []
+        self.answer: TerminalAnswer | Exception = TerminalAnswer(result="done")
+
+    def online(self, truck_id: str) -> bool:
+        """Every truck's terminal is connected but that of 浙E00000."""
+        return truck_id != "浙E00000"
+
+    def send_text(self, truck_id: str, words: str, *, urgent: bool = False) -> Future[TerminalAnswer]:
+        """As `DriverLine` says."""
+        self.asked.append((truck_id, words, urgent))
+        return self._future()
+
+    def ask_location(self, truck_id: str) -> Future[TerminalAnswer]:
+        """As `DriverLine` says."""
+        self.asked.append((truck_id,))
+        return self._future()
+
+    def _future(self) -> Future[TerminalAnswer]:
+        future: Future[TerminalAnswer] = Future()
+        if isinstance(self.answer, Exception):
+            future.set_exception(self.answer)
+        else:
+            future.set_result(self.answer)
+        return future
 
 
 class SteeredIntake:

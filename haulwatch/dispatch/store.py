@@ -182,6 +182,18 @@ class OrderStore:
             recorder.close()
         return results
 
+    def note(self, order_id: str, action: str, *, actor: Actor, detail: Mapping[str, Any]) -> None:
+        """Puts on record that something was done about an order which leaves it as it is. Raises `UnknownOrder`."""
+        with writing(self._engine) as connection:
+            recorder = Recorder(connection, rfc3339(self._clock_ms()))
+            row = order_row(connection, order_id)
+            if row is None:
+                raise UnknownOrder(order_id)
+            unchanged = {"from": row.stage, "stage": row.stage, "version": row.version}
+            entry = {**unchanged, "data": dict(detail), "roles": sorted(actor.roles)}
+            recorder.audit(actor.actor_id, action, order_id, entry)
+            recorder.close()
+
     def transitions(self) -> Sequence[Transition]:
         """The life cycle."""
         return TRANSITIONS

@@ -2,63 +2,42 @@
 
 from __future__ import annotations
 
-from concurrent.futures import Future
-from typing import Any
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
 
+from haulwatch.console.app import ConsoleSettings, create_app
 from haulwatch.console.gateway_app import create_gateway
-from haulwatch.console.testing import SteeredIntake
+from haulwatch.console.testing import SteeredFeed, SteeredIntake, SteeredLine, overweight, small_city
+from haulwatch.dispatch.database import sqlite_url
+from haulwatch.dispatch.store import OrderStore, open_store
 from haulwatch.domain.errors import WorldError
 from haulwatch.domain.live import TerminalAnswer
 from haulwatch.domain.text import Text
 from haulwatch.testing import position
 
 
-class Line:
-    """Gives the answer, or fails with the error, that it was told."""
-
-    def __init__(self) -> None:
-        self.asked: list[tuple[Any, ...]] = []
-        self.answer: TerminalAnswer | Exception = TerminalAnswer(result="done")
-
-    def send_text(self, truck_id: str, words: str, *, urgent: bool = False) -> Future[TerminalAnswer]:
-        self.asked.append((truck_id, words, urgent))
-        return self._future()
-
-    def ask_location(self, truck_id: str) -> Future[TerminalAnswer]:
-        self.asked.append((truck_id,))
-        return self._future()
-
-    def _future(self) -> Future[TerminalAnswer]:
-        future: Future[TerminalAnswer] = Future()
-        if isinstance(self.answer, Exception):
-            future.set_exception(self.answer)
-        else:
-            future.set_result(self.answer)
-        return future
+@pytest.fixture
+def line() -> SteeredLine:
+    return SteeredLine()
 
 
 @pytest.fixture
-def line() -> Line:
-    return Line()
-
-
-@pytest.fixture
-def client(line: Line) -> TestClient:
+def client(line: SteeredLine) -> TestClient:
     app = create_gateway(SteeredIntake(), allowed_hosts={"localhost"}, drivers=line)
     return TestClient(app, base_url="http://localhost")
 
 
-def test_a_text(client: TestClient, line: Line) -> None:
+def test_a_text(client: TestClient, line: SteeredLine) -> None:
     body = {"text": "请盖好篷布", "actor": "李四", "urgent": True}
     answer = client.post("/api/v1/trucks/浙E12345/text", json=body)
     assert (answer.status_code, answer.json()) == (200, {"result": "done", "position": None})
     assert line.asked == [("浙E12345", "请盖好篷布", True)]
 
 
-def test_where_a_truck_is(client: TestClient, line: Line) -> None:
+def test_where_a_truck_is(client: TestClient, line: SteeredLine) -> None:
     line.answer = TerminalAnswer(result="done", position=position(0, lon=120.2))
     answer = client.post("/api/v1/trucks/浙E12345/locate", json={"actor": "李四"})
     assert answer.json()["position"]["lon"] == 120.2
@@ -75,7 +54,7 @@ def test_where_a_truck_is(client: TestClient, line: Line) -> None:
     ],
 )
 def test_what_cannot_be_sent(
-    client: TestClient, line: Line, body: dict[str, object], error: Exception | None, status: int, code: str
+    client: TestClient, line: SteeredLine, body: dict[str, object], error: Exception | None, status: int, code: str
 ) -> None:
     line.answer = error or line.answer
     answer = client.post("/api/v1/trucks/浙E12345/text", json=body)
@@ -86,3 +65,92 @@ def test_what_cannot_be_sent(
 def test_where_no_terminals_connect_there_is_no_such_address() -> None:
     client = TestClient(create_gateway(SteeredIntake(), allowed_hosts={"localhost"}), base_url="http://localhost")
     assert client.post("/api/v1/trucks/浙E12345/text", json={}).status_code == 404
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[OrderStore]:
+    opened = open_store(sqlite_url(tmp_path))
+    yield opened
+    opened.close()
+
+
+def console(store: OrderStore, line: SteeredLine | None, settings: ConsoleSettings | None = None) -> TestClient:
+    app = create_app(store, SteeredFeed(), None, small_city(), drivers=line, settings=settings)
+    return TestClient(app, base_url="http://localhost")
+
+
+def an_order(store: OrderStore) -> str:
+    return store.intake([overweight("b1", 1_777_593_600_000, "浙E12345")]).opened[0]
+
+
+def history(store: OrderStore, order_id: str) -> list[tuple[str, str, object]]:
+    return [(entry.actor, entry.action, entry.detail.get("data")) for entry in store.get(order_id).audit[1:]]
+
+
+def test_the_driver_of_an_order_is_called_and_it_goes_on_record(store: OrderStore, line: SteeredLine) -> None:
+    order_id = an_order(store)
+    client = console(store, line)
+    before = client.get(f"/api/v1/orders/{order_id}").json()
+    assert before["drivers"] is True
+    url = f"/api/v1/orders/{order_id}/driver"
+    said = {"ask": "text", "text": "请靠边停车", "actor": "李四", "urgent": True}
+    assert client.post(url, json=said).json() == {"result": "done", "position": None}
+    line.answer = TerminalAnswer(result="done", position=position(0, lon=120.2))
+    assert client.post(url, json={"ask": "location", "actor": "王五"}).json()["position"]["lon"] == 120.2
+    assert line.asked == [("浙E12345", "请靠边停车", True), ("浙E12345",)]
+    assert history(store, order_id) == [
+        ("李四", "driver_text", {"text": "请靠边停车"}),
+        ("李四", "driver_answered", {"terminal": "done"}),
+        ("王五", "driver_location", {}),
+        ("王五", "driver_answered", {"terminal": "done"}),
+    ]
+    assert store.verify().problem is None
+    assert client.get(f"/api/v1/orders/{order_id}").json()["detail"]["order"] == before["detail"]["order"]
+
+
+def test_a_driver_who_cannot_be_reached_goes_on_record_too(store: OrderStore, line: SteeredLine) -> None:
+    order_id = an_order(store)
+    line.answer = WorldError(Text("终端不在线", "away"), retryable=True)
+    answer = console(store, line).post(
+        f"/api/v1/orders/{order_id}/driver", json={"ask": "text", "text": "请盖好篷布", "actor": "李四"}
+    )
+    assert answer.status_code == 503
+    assert history(store, order_id) == [
+        ("李四", "driver_text", {"text": "请盖好篷布"}),
+        ("李四", "driver_silent", {"outcome": "终端不在线"}),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "code"),
+    [
+        ({"ask": "text", "text": "x", "actor": ""}, 422, "actor-required"),
+        ({"ask": "song", "actor": "李四"}, 422, "invalid-request"),
+        ({"ask": "text", "actor": "李四", "volume": 11}, 422, "invalid-request"),
+    ],
+)
+def test_calls_that_are_none(
+    store: OrderStore, line: SteeredLine, body: dict[str, object], status: int, code: str
+) -> None:
+    order_id = an_order(store)
+    answer = console(store, line).post(f"/api/v1/orders/{order_id}/driver", json=body)
+    assert (answer.status_code, answer.json()["code"]) == (status, code)
+    assert history(store, order_id) == []
+    assert line.asked == []
+
+
+def test_who_may_not_call_is_told_so(store: OrderStore, line: SteeredLine) -> None:
+    order_id = an_order(store)
+    client = console(store, line, ConsoleSettings(open_roles=frozenset({"auditor"})))
+    body = {"ask": "text", "text": "x", "actor": "李四"}
+    assert client.post(f"/api/v1/orders/{order_id}/driver", json=body).status_code == 403
+    assert line.asked == []
+
+
+def test_an_order_that_is_none(store: OrderStore, line: SteeredLine) -> None:
+    answer = console(store, line).post("/api/v1/orders/none/driver", json={"ask": "location", "actor": "李四"})
+    assert answer.status_code == 404
+
+
+def test_without_terminals_nobody_offers_to_call(store: OrderStore) -> None:
+    assert console(store, None).get(f"/api/v1/orders/{an_order(store)}").json()["drivers"] is False

@@ -18,10 +18,12 @@ from playwright.sync_api import Browser, BrowserContext, Page, Request, expect, 
 
 from haulwatch.console.app import ConsoleSettings, create_app
 from haulwatch.console.live import LiveSettings
-from haulwatch.console.testing import SteeredFeed, SteeredIntake, overweight, served, small_city, truck
+from haulwatch.console.testing import SteeredFeed, SteeredIntake, SteeredLine, overweight, served, small_city, truck
 from haulwatch.dispatch.database import sqlite_url
 from haulwatch.dispatch.store import OrderStore, open_store
+from haulwatch.domain.errors import WorldError
 from haulwatch.domain.orders import ROLES, Actor, Order
+from haulwatch.domain.text import Text
 
 pytestmark = pytest.mark.browser
 
@@ -61,6 +63,7 @@ class Desk:
     store: OrderStore
     feed: SteeredFeed
     url: str
+    line: SteeredLine
     requests: list[str] = field(default_factory=list)
     complaints: list[str] = field(default_factory=list)
     made: int = 0
@@ -93,12 +96,13 @@ def desk(browser: Browser, tmp_path: Path) -> Iterator[Desk]:
     feed.put(
         truck(PLATE, time.time_ns() // 1_000_000, load="full", heading_deg=90.0), truck("浙E00001", 0, silent=True)
     )
-    app = create_app(store, feed, SteeredIntake(), small_city(), settings=ConsoleSettings(live=QUICK))
+    line = SteeredLine()
+    app = create_app(store, feed, SteeredIntake(), small_city(), settings=ConsoleSettings(live=QUICK), drivers=line)
     with served(app) as url:
         context = browser.new_context(viewport={"width": 1600, "height": 900}, locale="zh-CN")
         context.set_default_timeout(8000)
         page = context.new_page()
-        found = Desk(page, context, store, feed, url)
+        found = Desk(page, context, store, feed, url, line)
         context.on("request", lambda request: note(found, request))
         found.watch(page)
         yield found
@@ -159,6 +163,30 @@ def test_an_order_is_filed_and_another_rejected_with_a_reason(desk: Desk) -> Non
     expect(page.locator("hw-detail .chip.stage")).to_have_text("不予立案")
     expect(page.locator("hw-detail .history")).to_contain_text("车牌看不清")
     assert desk.stage(second) == "rejected"
+
+
+def test_the_driver_is_called_and_the_answer_is_shown_and_kept(desk: Desk) -> None:
+    page = desk.page
+    order = desk.happens()
+    desk.open(f"/orders/{order.order_id}")
+    page.get_by_role("button", name="呼叫驾驶员").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("操作人").fill("张三")
+    dialog.get_by_role("button", name="发送").click()
+    expect(dialog).to_contain_text("请写下要说的话")
+    dialog.get_by_role("button", name="请立即盖好篷布").click()
+    dialog.get_by_label("紧急").check()
+    dialog.get_by_role("button", name="发送").click()
+    expect(dialog).to_contain_text("终端已显示并播报")
+    assert desk.line.asked == [(PLATE, "请立即盖好篷布", True)]
+    desk.line.answer = WorldError(Text("终端不在线", "the terminal is not connected"), retryable=True)
+    dialog.get_by_role("button", name="现在在哪").click()
+    expect(dialog).to_contain_text("终端不在线")
+    dialog.get_by_role("button", name="关闭").click()
+    for text in ("张三 呼叫驾驶员", "请立即盖好篷布", "终端应答", "终端未应答"):
+        expect(page.locator("hw-detail .history")).to_contain_text(text)
+    assert [text for text in desk.complaints if "503" not in text] == []
+    desk.complaints.clear()  # the browser's own note of the refusal
 
 
 def test_keys_alone_are_enough(desk: Desk) -> None:

@@ -12,20 +12,76 @@ from typing import Annotated, Any
 import msgspec
 from fastapi import APIRouter, Body, Response
 from msgspec import ValidationError
+from starlette.concurrency import run_in_threadpool
 
 from haulwatch.console.answers import JsonAnswer
 from haulwatch.console.api.orders import given_actor
 from haulwatch.console.ports import DriverLine
 from haulwatch.console.problems import Problem
-from haulwatch.console.schemas import LocateBody, TextBody, answers, body_of
+from haulwatch.console.schemas import CallBody, LocateBody, TextBody, answers, body_of
+from haulwatch.domain.errors import WorldError
 from haulwatch.domain.live import TerminalAnswer
+from haulwatch.domain.orders import Actor, OrderDesk, Role
 from haulwatch.domain.text import Text
 
 log = logging.getLogger(__name__)
 
 
+CALLERS: frozenset[Role] = frozenset(("dispatcher", "duty_officer", "squad"))
+
+
+def order_router(drivers: DriverLine, desk: OrderDesk, roles: frozenset[Role]) -> APIRouter:
+    """Calling the driver of an order's truck; what was asked and what came of it joins the order's history."""
+    api = APIRouter(prefix="/api/v1/orders", tags=["drivers"])
+
+    @api.post(
+        "/{order_id}/driver",
+        responses=answers(TerminalAnswer, 403, 404, 422, 503),
+        response_class=Response,
+        openapi_extra=body_of(CallBody),
+    )
+    async def call_driver(order_id: str, body: Annotated[Any, Body(embed=False)]) -> Response:
+        """Answers when the terminal has answered; 503 where it is not connected or does not answer in time."""
+        asked = _read(body, CallBody)
+        actor = Actor(given_actor(asked.actor), roles & CALLERS)
+        if not actor.roles:
+            text = Text(
+                "呼叫驾驶员仅限派遣员、值班长、队员", "calling a driver is for dispatchers, duty officers and squads"
+            )
+            raise Problem(403, "not-permitted", text)
+        order = (await run_in_threadpool(desk.get, order_id)).order
+        said = {"text": asked.text} if asked.ask == "text" else {}
+        # Before it is sent: what a driver was told must be on record even where nothing comes back.
+        await run_in_threadpool(desk.note, order_id, f"driver_{asked.ask}", actor=actor, detail=said)
+        try:
+            answer = await _asked_of(drivers, order.truck_id, asked)
+        except WorldError as error:
+            outcome = {"outcome": error.text.zh}
+            await run_in_threadpool(desk.note, order_id, "driver_silent", actor=actor, detail=outcome)
+            raise
+        outcome = {"terminal": answer.result}
+        await run_in_threadpool(desk.note, order_id, "driver_answered", actor=actor, detail=outcome)
+        return JsonAnswer(answer)
+
+    return api
+
+
+async def _asked_of(drivers: DriverLine, truck_id: str, asked: CallBody) -> TerminalAnswer:
+    if asked.ask == "location":
+        return await asyncio.wrap_future(drivers.ask_location(truck_id))
+    return await _told(drivers, truck_id, asked.text, urgent=asked.urgent)
+
+
+async def _told(drivers: DriverLine, truck_id: str, words: str, *, urgent: bool) -> TerminalAnswer:
+    try:
+        return await asyncio.wrap_future(drivers.send_text(truck_id, words, urgent=urgent))
+    except ValueError:
+        text = Text("文字应为 1–1000 字节（GBK）", "A text has 1 to 1,000 bytes (GBK)")
+        raise Problem(422, "invalid-text", text) from None
+
+
 def router(drivers: DriverLine) -> APIRouter:
-    """Routes over the terminals that are connected here; 503 when the truck's is not, or does not answer in time."""
+    """Routes over the terminals that are connected; 503 when the truck's is not, or does not answer in time."""
     api = APIRouter(prefix="/api/v1/trucks", tags=["drivers"])
 
     @api.post(
@@ -38,11 +94,7 @@ def router(drivers: DriverLine) -> APIRouter:
         """Shows the driver a text and reads it out; answers when the terminal says that it has it."""
         asked = _read(body, TextBody)
         actor = given_actor(asked.actor)
-        try:
-            answer = await asyncio.wrap_future(drivers.send_text(truck_id, asked.text, urgent=asked.urgent))
-        except ValueError:
-            text = Text("文字应为 1–1000 字节（GBK）", "A text has 1 to 1,000 bytes (GBK)")
-            raise Problem(422, "invalid-text", text) from None
+        answer = await _told(drivers, truck_id, asked.text, urgent=asked.urgent)
         _log("text sent to a driver", truck_id, actor, answer, text=asked.text)
         return JsonAnswer(answer)
 

@@ -22,8 +22,11 @@ MAX_KEY = 128
 MAX_ACTOR = 64
 
 
-def router(desk: OrderDesk, city: CityView, roles: frozenset[Role]) -> APIRouter:
-    """Routes over `desk`. Until people log in, whoever reaches the console acts with `roles` under the name given."""
+def router(desk: OrderDesk, city: CityView, roles: frozenset[Role], *, driver_line: bool = False) -> APIRouter:
+    """Routes over `desk`. Until people log in, whoever reaches the console acts with `roles` under the name given.
+
+    `driver_line`: whether drivers can be called from here (see `haulwatch.console.api.drivers`).
+    """
     api = APIRouter(prefix="/api/v1/orders", tags=["orders"])
 
     @api.get("", responses=answers(OrdersAnswer, 400, 422), response_class=Response)
@@ -88,7 +91,7 @@ def router(desk: OrderDesk, city: CityView, roles: frozenset[Role]) -> APIRouter
 
     def detail_answer(order_id: str) -> Response:
         detail = desk.get(order_id)
-        answer = OrderAnswer(detail, city.runbooks.get(detail.order.rule_id))
+        answer = OrderAnswer(detail, city.runbooks.get(detail.order.rule_id), driver_line)
         return JsonAnswer(answer, headers={"ETag": f'"{detail.order.version}"'})
 
     return api

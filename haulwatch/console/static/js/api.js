@@ -27,6 +27,9 @@ async function request(path, options) {
 
 export const getJson = (path) => request(path, { headers: { Accept: "application/json" } });
 
+export const postJson = (path, body) =>
+  request(path, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
+
 // Key of one intention: a repeat after a lost answer carries the same one. (`randomUUID` needs https, this does not.)
 export function newKey() {
   return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");

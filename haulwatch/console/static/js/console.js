@@ -1,4 +1,5 @@
 // The page: top bar, three panes, messages. On a phone one pane at a time, with tabs below.
+import "./call.js";
 import "./detail.js";
 import "./dialogs.js";
 import "./list.js";
@@ -35,6 +36,7 @@ class Console extends HwElement {
       <div class="messages" role="status" aria-live="polite">${this.#message()}</div>
       <hw-help></hw-help>
       <hw-command></hw-command>
+      <hw-call></hw-call>
     `;
   }
 

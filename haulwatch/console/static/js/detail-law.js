@@ -46,7 +46,7 @@ export function history(audit) {
       ${audit.map(
         (entry) => html`<li>
           <time datetime=${entry.at}>${fullTime(entry.at)}</time>
-          <span><b>${entry.actor}</b> ${known(`done.${entry.action}`, entry.action)}${entry.detail.stage ? html` → ${stageName(entry.detail.stage)}` : nothing}
+          <span><b>${entry.actor}</b> ${known(`done.${entry.action}`, entry.action)}${entry.detail.stage && entry.detail.stage !== entry.detail.from ? html` → ${stageName(entry.detail.stage)}` : nothing}
             ${given(entry.detail.data ?? {})}</span>
           <code title="${t("history.hash")} ${entry.hash}">#${entry.seq}</code>
         </li>`,

@@ -54,7 +54,7 @@ class Detail extends HwElement {
     const { order, breach } = detail;
     return html`
       <div class="scroll">
-        ${head(order)} ${facts(order, breach)}
+        ${head(order, shown.drivers)} ${facts(order, breach)}
         <p class="summary">${say(breach.summary)}</p>
         ${why(breach)}
         ${breach.track.length > 1 ? html`<hw-track .track=${breach.track} .at=${breach.detected_at}></hw-track>` : nothing}
@@ -101,7 +101,7 @@ function overview() {
 const mine = (row) => row.roles.some((role) => LEADERS.includes(role));
 const rolesOf = (rows) => [...new Set(rows.flatMap((row) => row.roles))].map((role) => t(`role.${role}`)).join(" / ");
 
-function head(order) {
+function head(order, drivers) {
   return html`<header class="detail-head">
     <div class="line">${severityChip(order.severity)}${stageChip(order.stage)}${marks(order)}
       <button class="quiet close" aria-label=${t("action.close")} title=${t("action.close")} @click=${() => {
@@ -114,6 +114,9 @@ function head(order) {
       <button class="quiet" title=${t("action.same_truck_long")} @click=${() => state.setFilter({ view: "all", truckId: order.truck_id })}>
         ${t("action.same_truck")}
       </button>
+      ${drivers
+        ? html`<button class="quiet call" @click=${() => document.querySelector("hw-call").open(order)}>${t("call.title")}</button>`
+        : nothing}
     </div>
   </header>`;
 }
