@@ -23,7 +23,6 @@ from haulwatch.domain.events import Event
 from haulwatch.domain.text import Text
 from haulwatch.wire import Rejected, decode_event, decode_logged
 
-BATCH_ROWS = 8_192
 ITEMS = 1 << 17
 """More than the events of one record: `offset * ITEMS + item` is an event's place in its partition."""
 END = 1 << 63
@@ -148,9 +147,9 @@ def _batches(part: PartName, window: Window) -> Iterator[tuple[list[int], list[b
     columns = ["event", "offset", "item"] + ([] if rest.everything else ["received_at"])
     try:
         with pq.ParquetFile(part.path, page_checksum_verification=True) as file:
-            groups = _wanted_groups(file, rest)
-            for batch in file.iter_batches(BATCH_ROWS, row_groups=groups, columns=columns):
-                table = pa.Table.from_batches([batch])
+            # One by one: a reader of all of them holds on to what it has read.
+            for group in _wanted_groups(file, rest):
+                table = file.read_row_group(group, columns)
                 if not rest.everything:
                     table = table.filter(_inside(table["received_at"], rest))
                 keys = pc.add(pc.multiply(table["offset"], ITEMS), table["item"].cast(pa.int64()))

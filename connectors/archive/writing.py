@@ -39,6 +39,7 @@ MAX_ROWS = 4_000_000
 MAX_OPEN = 24
 """Files of a partition that may be open; times of receipt that jump about must not cost any number of them."""
 
+DISK_ERRORS = (OSError, pa.ArrowException)
 Logged = tuple[Event, bytes]
 """An event and its JSON."""
 
@@ -48,8 +49,12 @@ def reaching(root: Path) -> Iterator[None]:
     """Whatever the disk does not do inside becomes one readable WorldError."""
     try:
         yield
-    except (OSError, pa.ArrowException) as error:
-        raise WorldError(Text(f"归档 {root} 写不了：{error}", f"cannot write archive {root}: {error}")) from error
+    except DISK_ERRORS as error:
+        raise _failed(root, error) from error
+
+
+def _failed(root: Path, error: Exception) -> WorldError:
+    return WorldError(Text(f"归档 {root} 写不了：{error}", f"cannot write archive {root}: {error}"))
 
 
 class PartitionArchive:
@@ -124,7 +129,7 @@ class PartitionArchive:
         if offset < self._next:
             return 0
         taken = 0
-        with reaching(self._root):
+        try:
             for item, (event, raw) in enumerate(events):
                 # Which city was in force is in every finding; a replay is told its own.
                 if not isinstance(event, CityActivated):
@@ -132,6 +137,8 @@ class PartitionArchive:
             self._next, self._last = offset + 1, (offset, value)
             if self._clock_ms >= self._look_at_ms:
                 self._close_due()
+        except DISK_ERRORS as error:  # spelled out: this is done for every record
+            raise _failed(self._root, error) from error
         return taken
 
     def _add(self, offset: int, item: int, event: Event, raw: bytes) -> int:
