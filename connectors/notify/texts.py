@@ -42,6 +42,7 @@ _LABELS = {
     "order_id": Text("工单", "Order"),
 }
 _NAVIGATE = Text("导航", "navigate")
+_TEST = Text("测试", "Test")
 _LATE = Text("（迟到）", " (late)")
 _LIST = Text("打开工单列表", "Open the list of orders")
 LISTED = 8
@@ -116,7 +117,7 @@ def fields_of(delivery: Delivery, lang: Lang, wording: Wording, *, mask: bool, c
 def step_text(delivery: Delivery) -> Text:
     """What happened, what it has become since, and for a reminder how long nothing has happened."""
     name, _, after = delivery.step.partition("+")
-    known = next((text for step, text in STEPS.items() if step == name), Text(name, name))
+    known = next((text for step, text in STEPS.items() if step == name), _TEST)
     if after:
         minutes = after.removesuffix("m")
         return Text(f"{known.zh} {minutes} 分钟无进展", f"{known.en}, nothing since for {minutes} min")

@@ -12,6 +12,7 @@ from connectors.notify.addresses import NotAllowed
 from connectors.notify.notifier import Notifier
 from connectors.notify.senders import Sender
 from connectors.notify.settings import NotifyFile
+from haulwatch.bootstrap.cities import load_city
 from haulwatch.city.documents import read_document
 from haulwatch.dispatch.store import OrderStore
 from haulwatch.domain.errors import AuthorError, Finding, WorldError
@@ -46,6 +47,32 @@ def _secret_url(path: Path, name: str, file: NotifyFile) -> Finding | None:
     except NotAllowed as error:
         return Finding(path.as_posix(), 0, 0, error.code, error.text, place=f"channels.{name}.url")
     return None
+
+
+def misfits_of(file: NotifyFile, folder: Path) -> list[Text]:
+    """What in the file does not fit the city of the folder. Raises AuthorError, WorldError like `load_city`."""
+    city, _files = load_city(folder)
+    zones, squads = {zone.zone_id for zone in city.zones}, city.registry.squads
+    found = [
+        Text(
+            f"squads.csv：{squad.squad_id} 的通道 {squad.channel} 不在通知配置里",
+            f"squads.csv: {squad.squad_id} names the channel {squad.channel}, which is not in the file",
+        )
+        for squad in squads.values()
+        if squad.channel and squad.channel not in file.channels
+    ]
+    for number, route in enumerate(file.routes, 1):
+        found += [
+            Text(f"路由 {number}：没有区域 {zone}", f"route {number}: there is no zone {zone}")
+            for zone in route.zones
+            if zone not in zones
+        ]
+        found += [
+            Text(f"路由 {number}：没有中队 {squad}", f"route {number}: there is no squad {squad}")
+            for squad in route.squads
+            if squad not in squads
+        ]
+    return found
 
 
 def new_notifier(
