@@ -32,6 +32,7 @@ VERBS = (
     "worker",
     "console",
     "jt808",
+    "connectors",
     "notify",
     "archive",
 )
