@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from fastapi import APIRouter, HTTPException, Request
@@ -20,9 +20,11 @@ from connectors.traccar.intake import Intake, Reader
 from connectors.traccar.mapping import Mapper
 from connectors.traccar.reports import MAX_REPORT_BYTES, Report, read_query, read_report
 from connectors.traccar.settings import TraccarSettings
-from connectors.traccar.topic import TopicReader
 from connectors.truck_finder import TruckFinder
 from haulwatch.metrics import Sample
+
+if TYPE_CHECKING:
+    from connectors.traccar.topic import TopicReader
 
 HTTP, KAFKA = "http", "kafka"
 
@@ -42,6 +44,8 @@ class Traccar:
             self.routers = (self._router(),)
         self._topic: TopicReader | None = None
         if settings.kafka is not None:
+            from connectors.traccar.topic import TopicReader  # who has no Kafka need not wait for its libraries
+
             self._topic = TopicReader(settings.kafka, Intake(KAFKA, gate, mapper, self._tally))
 
     def start(self) -> None:

@@ -31,13 +31,14 @@ class HeldLog:
     def __init__(self) -> None:
         self.events: list[Event] = []
         self.letters: list[DeadLetter] = []
-        self.refused = 0
+        self.calls = self.refused = 0
         self.away = False
         self.open = threading.Event()
         self.open.set()
 
     def submit_events(self, events: Sequence[Event], letters: Sequence[DeadLetter] = ()) -> int:
         """As both hosts have it."""
+        self.calls += 1
         self.open.wait(HELD_S)
         if self.away:
             self.refused += 1
