@@ -5,8 +5,9 @@ A new one is added here by hand; nothing is looked for.
 
 from __future__ import annotations
 
+from connectors.isapi.spec import ISAPI
 from connectors.jt808.spec import JT808
 from connectors.spec import Connector
 from connectors.traccar.spec import TRACCAR
 
-CONNECTORS: dict[str, Connector] = {connector.name: connector for connector in (JT808, TRACCAR)}
+CONNECTORS: dict[str, Connector] = {connector.name: connector for connector in (JT808, ISAPI, TRACCAR)}

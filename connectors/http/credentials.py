@@ -14,7 +14,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from typing import Literal, NoReturn, TypeAlias
+from typing import Literal, NoReturn, TypeAlias, TypeVar
 from urllib.parse import urlsplit
 
 from fastapi import HTTPException, Request
@@ -34,6 +34,7 @@ FAILURES_A_SECOND = 0.2
 """Wrong attempts of one address at one sender; after that it waits, whether it is right or not."""
 MAX_ADDRESSES = 10_000
 Scheme = Literal["any", "basic", "digest-md5", "digest-sha-256"]
+Model = TypeVar("Model", bound=BaseModel)
 _Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
@@ -74,6 +75,18 @@ class Credentials(BaseModel):
                 "N005", Text("user 含有不能用的字符", "user has characters that cannot be sent"), inside=("user",)
             )
         return self
+
+
+def sender_names(senders: dict[str, Model]) -> dict[str, Model]:
+    """For a field of senders by their names: these stand in addresses and in figures."""
+    for name in senders:
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", name):
+            text = Text(
+                f"“{name}” 不能作地址：只用字母、数字、点、减号、下划线",
+                f"“{name}” cannot stand in an address: letters, digits, dots, hyphens, underscores only",
+            )
+            raise author_error("N010", text, inside=(name,), at_key=True)
+    return senders
 
 
 class _Sender(Struct, frozen=True):

@@ -44,10 +44,11 @@ class Alert(Struct, frozen=True):
 
 
 class Refused(Struct, frozen=True):
-    """One that could not be read."""
+    """One that could not be read; not worth keeping (`kept`) where it is beside a message that could."""
 
     error: DeviceError
     raw: bytes
+    kept: bool = True
 
 
 class Seen(Struct, frozen=True):
@@ -60,6 +61,8 @@ class Seen(Struct, frozen=True):
     fields: dict[str, Any]
     identity: str
     resent: bool
+    linked: int
+    """Pictures that are elsewhere and only named by their address: nobody fetches them."""
     more_to_come: bool
     """The plate first; the same again, whole and with pictures, follows under the same UUID."""
 
@@ -72,6 +75,7 @@ def alerts(body: bytes, content_type: str, encoding: str = "") -> tuple[list[Ale
     """The documents of a body. Raises DeviceError where its parts cannot be told apart."""
     found: list[tuple[Tree, Part, list[bytes]]] = []
     refused: list[Refused] = []
+    strange: list[bytes] = []
     early: list[bytes] = []
     for part in parts(body, content_type):
         if part.kind in ("xml", "json"):
@@ -83,8 +87,9 @@ def alerts(body: bytes, content_type: str, encoding: str = "") -> tuple[list[Ale
         elif part.kind == "picture":
             (found[-1][2] if found else early).append(part.data)
         else:
-            text = Text("既不是 XML、JSON 也不是图片的部分", "a part that is neither XML nor JSON nor a picture")
-            refused.append(Refused(DeviceError("unknown_part", text), part.data))
+            strange.append(part.data)
+    text = Text("既不是 XML、JSON 也不是图片的部分", "a part that is neither XML nor JSON nor a picture")
+    refused += [Refused(DeviceError("unknown_part", text), raw, kept=not found) for raw in strange]
     if early:
         text = Text("只有图片，没有报文", "pictures without a message")
         refused.append(Refused(DeviceError("no_alert", text), b""))
@@ -116,6 +121,10 @@ def seen(tree: Tree, utc_offset_h: float | None) -> Seen | Skipped:
         fields=_fields(anpr, plate),
         identity=hashlib.sha256(identity.encode()).hexdigest()[:24],
         resent=text_of(anpr, "alarmDataType") == "1" or _true(text_of(tree, "isDataRetransmission")),
+        linked=sum(
+            isinstance(one, dict) and (text_of(one, "dataType") == "1" or bool(text_of(one, "pictureURL")))
+            for one in child(anpr, "pictureInfoList").get("pictureInfo", ())
+        ),
         more_to_come=_true(text_of(anpr, "hasMoreData") or text_of(tree, "hasMoreData")),
     )
 

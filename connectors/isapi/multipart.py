@@ -20,6 +20,7 @@ MAX_HEADERS = 8 * 1024
 MAX_BOUNDARY = 256
 Kind = Literal["xml", "json", "picture", "other"]
 _PICTURES = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"BM")
+_BLANK_LINE = re.compile(rb"\r?\n\r?\n")
 _BOUNDARY = re.compile(r'boundary\s*=\s*(?:"([^"]*)"|([^\s;,]+))', re.IGNORECASE)
 _CHARSET = re.compile(r"charset\s*=\s*[\"']?([A-Za-z0-9._-]+)", re.IGNORECASE)
 _NAME = re.compile(r'\b(?:file)?name\s*=\s*(?:"([^"]*)"|([^\s;]+))', re.IGNORECASE)
@@ -95,7 +96,7 @@ def _between(body: bytes, line: bytes) -> Iterator[bytes]:
         if body[after : after + 2] == b"--":
             return
     if start >= 0:
-        yield body[start:]
+        yield body[start:].removesuffix(b"\n").removesuffix(b"\r")
 
 
 def _end_of_line(body: bytes, place: int) -> int | None:
@@ -125,11 +126,10 @@ def _read(raw: bytes) -> Part | None:
         return None
     if kind_of(raw) != "other":
         return _part(raw, "")  # without any headers, not even the blank line
-    for blank in (b"\r\n\r\n", b"\n\n"):
-        end = raw.find(blank, 0, MAX_HEADERS)
-        if end >= 0:
-            data = raw[end + len(blank) :]
-            return _part(data, raw[:end].decode("latin-1")) if data.strip() else None
+    blank = _BLANK_LINE.search(raw, 0, MAX_HEADERS)
+    if blank is not None:
+        data = raw[blank.end() :]
+        return _part(data, raw[: blank.start()].decode("latin-1")) if data.strip() else None
     return _part(raw.lstrip(b"\r\n"), "")
 
 

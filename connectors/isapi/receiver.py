@@ -198,6 +198,8 @@ class IsapiFeed:
         images, left = keep(alert.pictures, self._gate.pictures, self._settings.pictures)
         for code, count in left.items():
             self._tally.fault(sender, code, count)
+        if one.linked:
+            self._tally.fault(sender, "picture_elsewhere", one.linked)
         event = sighting(one, sender, camera_id, images, received_at)
         pair = pair_key(sender, one.uuid or f"{one.at.isoformat()}|{event.truck_id}")
         if not one.more_to_come:
@@ -232,6 +234,8 @@ class IsapiFeed:
 
     def _refuse(self, sender: str, one: Refused, taken: Taken) -> None:
         self._tally.fault(sender, one.error.code)
+        if not one.kept:
+            return
         taken.letters.append(
             DeadLetter(
                 reason=str(one.error),

@@ -2,31 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
 
-from connectors.http.credentials import Credentials
+from connectors.http.credentials import Credentials, sender_names
 from connectors.http.pictures import PictureLimits
 from connectors.isapi.document import known_encoding
 from haulwatch.city.documents import author_error
 from haulwatch.domain.text import Text
 
 MIB = 1024 * 1024
-
-
-def _sender_name(name: str) -> str:
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", name):
-        raise author_error(
-            "N010",
-            Text(
-                f"“{name}” 不能作地址：只用字母、数字、点、减号、下划线",
-                f"“{name}” cannot stand in an address: letters, digits, dots, hyphens, underscores only",
-            ),
-            at_key=True,
-        )
-    return name
 
 
 def _encoding(name: str) -> str:
@@ -37,7 +23,6 @@ def _encoding(name: str) -> str:
     return name
 
 
-SenderName = Annotated[str, AfterValidator(_sender_name)]
 CameraId = Annotated[str, Field(min_length=1, max_length=256)]
 
 
@@ -61,7 +46,7 @@ class IsapiSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    cameras: dict[SenderName, CameraSettings] = Field(min_length=1)
+    cameras: dict[str, CameraSettings] = Field(min_length=1)
     vehicles: Literal["all", "trucks", "registered"] = "all"
     """All with a plate; without what the camera is sure is no truck; only those of trucks.csv (always taken)."""
     hold_s: float = Field(default=5.0, ge=0, le=60)
@@ -71,3 +56,5 @@ class IsapiSettings(BaseModel):
     bodies_bytes: int = Field(default=128 * MIB, ge=1024, le=4096 * MIB)
     """Of all cameras together, while they are received and read."""
     body_s: float = Field(default=30.0, gt=0, le=600)
+
+    _names = field_validator("cameras")(sender_names)

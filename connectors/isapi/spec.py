@@ -31,6 +31,7 @@ ISAPI = Connector(
         "bad_plate",
         "bad_number",
         "unknown_channel",
+        "picture_elsewhere",
         "waiting_damaged",
     ),
 )

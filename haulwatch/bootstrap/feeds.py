@@ -13,6 +13,8 @@ from pydantic import BaseModel, ConfigDict
 
 from connectors.gate import Feed, Gate
 from connectors.group_commit import GroupCommit, SubmitEvents
+from connectors.isapi.receiver import IsapiFeed
+from connectors.isapi.settings import IsapiSettings
 from connectors.pictures import PictureFolder
 from connectors.traccar.feed import Traccar
 from connectors.traccar.settings import TraccarSettings
@@ -31,10 +33,11 @@ class ConnectorsFile(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
 
+    isapi: IsapiSettings | None = None
     traccar: TraccarSettings | None = None
 
 
-MAKERS: dict[str, Callable[[Any, Gate], Feed]] = {"traccar": Traccar}
+MAKERS: dict[str, Callable[[Any, Gate], Feed]] = {"isapi": IsapiFeed, "traccar": Traccar}
 """What makes the connector of each section of the file."""
 
 
