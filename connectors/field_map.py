@@ -150,29 +150,31 @@ class FieldMap(BaseModel):
             raise DeviceError("bad_value", text) from None
 
 
-def check_fields(fields: Mapping[str, FieldSource], kinds: Collection[Kind], required: Iterable[str] = ()) -> None:
-    """Raises an author's error, inside `fields`, where events of these kinds have no such field or no such unit."""
+def check_fields(
+    fields: Mapping[str, FieldSource], kinds: Collection[Kind], required: Iterable[str] = (), *, key: str = "fields"
+) -> None:
+    """Raises an author's error, inside `key`, where events of these kinds have no such field or no such unit."""
     known = {name: shape for kind in kinds for name, shape in SHAPES[kind].items()}
     for name, source in fields.items():
         if name not in known:
             text = Text(f"事件没有字段 {name}", f"there is no field {name} in such events")
-            raise author_error("N034", text, did_you_mean(name, known), inside=("fields", name), at_key=True)
+            raise author_error("N034", text, did_you_mean(name, known), inside=(key, name), at_key=True)
         units = _units(name)
         if source.unit is not None and source.unit not in units:
             listed = ", ".join(units) or "-"
             text = Text(f"{name} 的单位可以是：{listed}", f"units of {name}: {listed}")
-            raise author_error("N033", text, inside=("fields", name, "unit"))
+            raise author_error("N033", text, inside=(key, name, "unit"))
         words = known[name]
         if isinstance(words, tuple) and source.values is not None:
             for key, word in source.values.items():
                 if word not in words:
                     listed = ", ".join(words)
                     text = Text(f"{name} 的取值是：{listed}", f"{name} is one of: {listed}")
-                    raise author_error("N035", text, did_you_mean(word, words), inside=("fields", name, "values", key))
+                    raise author_error("N035", text, did_you_mean(word, words), inside=(key, name, "values", key))
     missing = [name for name in required if name not in fields]
     if missing:
         listed = ", ".join(missing)
-        raise author_error("N036", Text(f"缺少字段：{listed}", f"missing fields: {listed}"), inside=("fields",))
+        raise author_error("N036", Text(f"缺少字段：{listed}", f"missing fields: {listed}"), inside=(key,))
 
 
 def required_fields(kind: Kind) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from haulwatch.domain.instants import to_datetime
 from haulwatch.domain.text import Text
 
 ISO, SECONDS, MILLISECONDS = "iso", "epoch_s", "epoch_ms"
-_EXAMPLE = datetime(2026, 11, 23, 13, 45, 56)
+_EXAMPLE = datetime(2026, 11, 23, 13, 45, 56, tzinfo=UTC)
 
 
 class Times(BaseModel):

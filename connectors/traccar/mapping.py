@@ -16,6 +16,7 @@ from typing import Any, TypeGuard
 
 import msgspec
 
+from connectors.field_map import FieldMap
 from connectors.traccar.reports import Report
 from connectors.traccar.settings import Reading
 from connectors.truck_finder import TruckFinder
@@ -44,13 +45,13 @@ class Mapper:
     """Makes events of reports; knows which truck a device is on."""
 
     def __init__(self, reading: Reading, finder: TruckFinder) -> None:
-        self._reading, self._finder = reading, finder
+        self._reading, self._map, self._finder = reading, reading.map, finder
 
     def event(self, report: Report, received_ms: int) -> Event | None:
         """The position, None where the report has none. Raises DeviceError; WorldError while no trucks are known."""
         if report.position is None:
             return None
-        fields = position_fields(report.position, self._reading.datum)
+        fields = position_fields(report.position, self._reading.datum, self._map)
         digest = hashlib.sha256(msgspec.json.encode(fields, order="sorted")).hexdigest()[:24]
         source = f"traccar:{report.unique_id}"
         values = {
@@ -76,10 +77,11 @@ class Mapper:
         return self._finder.registered(name)
 
 
-def position_fields(position: dict[str, Any], datum: Datum) -> dict[str, Any]:
-    """What a forwarded position says, without ids. Raises DeviceError `bad_time` where its time is none.
+def position_fields(position: dict[str, Any], datum: Datum, own: FieldMap) -> dict[str, Any]:
+    """What a forwarded position says, without ids; its `own` attributes go before the standard ones.
 
-    Values of a wrong type or out of range are left for `decode_event` to tell.
+    Raises DeviceError: `bad_time` where its time is none, `bad_value` of an own attribute. Values of a wrong type or
+    out of range are left for `decode_event` to tell.
     """
     outdated = position.get("outdated") is True
     fields: dict[str, Any] = {"at": _instant(position, "deviceTime" if outdated else "fixTime")}
@@ -91,6 +93,7 @@ def position_fields(position: dict[str, Any], datum: Datum) -> dict[str, Any]:
     attributes = position.get("attributes")
     if isinstance(attributes, dict):
         _standard_attributes(attributes, fields)
+        fields |= own.read("position", attributes.get)
     return fields
 
 

@@ -7,6 +7,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from connectors.field_map import FieldMap, Kind, Source, check_fields
 from connectors.http.credentials import Credentials
 from connectors.secret_values import Secret
 from geofences.datum import Datum
@@ -14,16 +15,19 @@ from haulwatch.city.documents import author_error
 from haulwatch.domain.text import Text
 from haulwatch.settings import SaslMechanism, SecurityProtocol
 
+POSITIONS: tuple[Kind, ...] = ("position",)
+
 
 class Reading(BaseModel):
-    """How positions are read: by what a device's truck is found (`truck_attribute` names one of the device), and the
-    datum of its coordinates."""
+    """How positions are read: by what a device's truck is found (`truck_attribute` names one of the device), the datum
+    of its coordinates, and which `attributes` of a position are which of our fields."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
 
     truck: Literal["terminal_id", "name", "attribute"] = "terminal_id"
     truck_attribute: str | None = None
     datum: Datum = "wgs84"
+    attributes: dict[str, Source] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _attribute(self) -> Reading:
@@ -32,7 +36,16 @@ class Reading(BaseModel):
                 "truck: attribute 和 truck_attribute 要一起写", "truck: attribute and truck_attribute belong together"
             )
             raise author_error("N020", text)
+        check_fields(self.attributes, POSITIONS, key="attributes")
+        if "at" in self.attributes or "event_id" in self.attributes or "truck_id" in self.attributes:
+            text = Text("时刻、编号和车辆不取自 attributes", "neither instant, id nor truck is taken from attributes")
+            raise author_error("N023", text, inside=("attributes",))
         return self
+
+    @property
+    def map(self) -> FieldMap:
+        """The attributes as fields of positions."""
+        return FieldMap(fields=self.attributes)
 
 
 class KafkaTopic(BaseModel):

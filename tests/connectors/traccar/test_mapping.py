@@ -55,6 +55,21 @@ def test_a_point_that_was_sent_again_is_resent() -> None:
     assert position(report(attributes={"archive": True})).resent
 
 
+def test_a_device_s_own_attributes_as_the_settings_read_them() -> None:
+    attributes = {
+        "cover": {"from": "io12", "values": {"0": "open", "1": "closed"}},
+        "lift": {"from": "input", "bit": 2, "values": {"0": "lowered", "1": "raised"}},
+        "load_kg": {"from": "adc1", "scale": 10, "absent": ["65535"]},
+    }
+    event = position(report(attributes={"io12": 0, "input": 0b100, "adc1": 1850}), attributes=attributes)
+    assert (event.cover, event.lift, event.load_kg) == ("open", "raised", 18_500)
+    silent = position(report(attributes={"io12": 7, "adc1": 65535}), attributes=attributes)
+    assert (silent.cover, silent.lift, silent.load_kg) == (None, None, None)
+    with pytest.raises(DeviceError) as raised:
+        position(report(attributes={"adc1": "much"}), attributes=attributes)
+    assert raised.value.code == "bad_value"
+
+
 def test_alarms_have_one_name_whatever_reports_them() -> None:
     assert position(report(attributes={"alarm": "gpsAntennaCut,hardBraking"})).alarms == [
         "gnss_antenna_cut",
