@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 
@@ -42,7 +42,10 @@ class Cluster(Api):
         workers: int = 1,
         partitions: int = PARTITIONS,
         prefix: str | None = None,
+        gateway: Sequence[str] = (),
+        secrets: Mapping[str, str] | None = None,
     ) -> None:
+        """`gateway` are further options of the gateway, `secrets` further variables of its environment."""
         folder.mkdir(parents=True, exist_ok=True)
         self.folder, self.partitions = folder, partitions
         self.settings = ClusterSettings(
@@ -52,7 +55,7 @@ class Cluster(Api):
         kafka_topics.create(self.settings, partitions)
         self.deploy(city)
         self.children: dict[str, Child] = {}
-        self.gateway = self._child(GATEWAY, GATEWAY)
+        self.gateway = self._child(GATEWAY, GATEWAY, *gateway, **(secrets or {}))
         self.console = self._child(CONSOLE, CONSOLE)
         self.url, self.events_url = self.console.url, self.gateway.url
         self._workers = 0
@@ -67,14 +70,15 @@ class Cluster(Api):
         kafka_cities.publish_city(self.settings, city_hash, pack_city(files))
         return city_hash
 
-    def _child(self, name: str, verb: str) -> Child:
+    def _child(self, name: str, verb: str, *more: str, **secrets: str) -> Child:
         address = f"127.0.0.1:{free_port()}"
         environment = {
             "HAULWATCH_KAFKA": self.settings.kafka,
             "HAULWATCH_TOPIC_PREFIX": self.settings.topic_prefix,
             "HAULWATCH_DATABASE": self.settings.database,
+            **secrets,
         }
-        child = Child(name, (verb, "--http", address), f"http://{address}", self.folder / f"{name}.log", environment)
+        child = Child(name, (verb, "--http", address, *more), f"http://{address}", self.folder / f"{name}.log", environment)
         self.children[name] = child
         return child
 

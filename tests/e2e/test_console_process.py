@@ -27,7 +27,7 @@ from tests.e2e.consoles import MS, PARTITIONS, Consoles
 from tests.kafka.broker import Broker
 from tests.postgresql.server import Postgres
 
-KILLS = 10
+KILLS = 5
 WAIT_S = 60.0
 
 RULE = """\
@@ -184,7 +184,7 @@ def test_breaches_become_orders_on_the_page_and_in_the_topic(consoles: Consoles)
 @pytest.mark.kafka
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_killed_ten_times_under_load(consoles: Consoles) -> None:
+def test_killed_again_and_again_under_load(consoles: Consoles) -> None:
     consoles.deploy()
     child = consoles.add()
     child.wait_ready()
