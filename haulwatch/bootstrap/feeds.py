@@ -15,6 +15,8 @@ from connectors.gate import Feed, Gate
 from connectors.group_commit import GroupCommit, SubmitEvents
 from connectors.isapi.receiver import IsapiFeed
 from connectors.isapi.settings import IsapiSettings
+from connectors.mqtt.feed import Mqtt
+from connectors.mqtt.settings import MqttSettings
 from connectors.pictures import PictureFolder
 from connectors.traccar.feed import Traccar
 from connectors.traccar.settings import TraccarSettings
@@ -35,9 +37,10 @@ class ConnectorsFile(BaseModel):
 
     isapi: IsapiSettings | None = None
     traccar: TraccarSettings | None = None
+    mqtt: MqttSettings | None = None
 
 
-MAKERS: dict[str, Callable[[Any, Gate], Feed]] = {"isapi": IsapiFeed, "traccar": Traccar}
+MAKERS: dict[str, Callable[[Any, Gate], Feed]] = {"isapi": IsapiFeed, "traccar": Traccar, "mqtt": Mqtt}
 """What makes the connector of each section of the file."""
 
 
