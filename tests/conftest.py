@@ -18,6 +18,7 @@ from tests.servers import NoServerError, unavailable
 
 NEEDS = {
     "kafka": pytest.mark.kafka,
+    "module_cluster": pytest.mark.kafka,
     "own_broker": pytest.mark.kafka,
     "postgres_url": pytest.mark.postgresql,
     "own_postgres": pytest.mark.postgresql,
@@ -47,9 +48,9 @@ def kafka() -> Iterator[str]:
         yield broker.bootstrap
 
 
-@pytest.fixture
-def cluster(kafka: str) -> Iterator[ClusterSettings]:
-    """Settings with a topic prefix of the test's own; no topic exists yet, and none is left afterwards."""
+@contextmanager
+def own_topics(kafka: str) -> Iterator[ClusterSettings]:
+    """Settings with a topic prefix that nobody else has; no topic exists yet, and none is left afterwards."""
     settings = ClusterSettings(kafka=kafka, topic_prefix=f"t{uuid.uuid4().hex[:12]}")
     yield settings
     admin = KafkaAdminClient(bootstrap_servers=settings.brokers)
@@ -59,6 +60,20 @@ def cluster(kafka: str) -> Iterator[ClusterSettings]:
             admin.delete_topics(ours)
     finally:
         admin.close()
+
+
+@pytest.fixture
+def cluster(kafka: str) -> Iterator[ClusterSettings]:
+    """Settings with a topic prefix of the test's own."""
+    with own_topics(kafka) as settings:
+        yield settings
+
+
+@pytest.fixture(scope="module")
+def module_cluster(kafka: str) -> Iterator[ClusterSettings]:
+    """The same for all tests of a module."""
+    with own_topics(kafka) as settings:
+        yield settings
 
 
 @pytest.fixture
