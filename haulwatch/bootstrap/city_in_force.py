@@ -6,6 +6,7 @@ import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from zoneinfo import ZoneInfo
 
 from haulwatch.bootstrap.cities import NO_BOUNDS, city_picture, urgency_by_rule
 from haulwatch.city import build_city, unpack_city
@@ -23,6 +24,7 @@ NO_CITY = CityPicture(
     bounds=NO_BOUNDS,
     zones={"type": "FeatureCollection", "features": []},
 )
+NO_TIMEZONE = ZoneInfo("Asia/Shanghai")
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +36,7 @@ class InForce:
     city_hash: str | None
     picture: CityPicture
     urgency_of: Callable[[Breach], Urgency]
+    timezone: ZoneInfo
 
 
 class CityInForce:
@@ -48,7 +51,7 @@ class CityInForce:
     ) -> None:
         self._active = active
         self.on_timezone = on_timezone
-        self._now = InForce(None, NO_CITY, urgency_by_severity)
+        self._now = InForce(None, NO_CITY, urgency_by_severity, NO_TIMEZONE)
         self._trouble: Text | None = None
         self._again = False
         self._refreshing = threading.Lock()
@@ -71,7 +74,7 @@ class CityInForce:
     def _put_in_force(self, city_hash: str, packed: bytes) -> None:
         files = unpack_city(packed)
         city = build_city(files)
-        self._now = InForce(city_hash, city_picture(city, files), urgency_by_rule(city))
+        self._now = InForce(city_hash, city_picture(city, files), urgency_by_rule(city), city.timezone)
         self.on_timezone(city.timezone.key)
         log.info("city in force", extra={"fields": {"city": city.city_id, "city_hash": city_hash}})
 
@@ -99,6 +102,11 @@ class CityInForce:
     def urgency_of(self, breach: Breach) -> Urgency:
         """How urgent a finding is under the city in force."""
         return self._now.urgency_of(breach)
+
+    @property
+    def timezone(self) -> ZoneInfo:
+        """The clock that people there read."""
+        return self._now.timezone
 
     @property
     def name(self) -> Text:

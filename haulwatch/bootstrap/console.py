@@ -12,7 +12,10 @@ from connectors.kafka_drivers import KafkaDriverLine
 from connectors.kafka_orders import OrderPublisher
 from connectors.kafka_trucks import KafkaTrucks
 from connectors.kafka_watch import TopicWatch
+from connectors.notify.notifier import Notifier
+from connectors.notify.settings import NotifyFile
 from haulwatch.bootstrap.city_in_force import CityInForce
+from haulwatch.bootstrap.notify import new_notifier
 from haulwatch.console.app import ConsoleSettings, create_app
 from haulwatch.console.serving import ConsoleServer, console_server
 from haulwatch.dispatch.store import open_store
@@ -34,6 +37,7 @@ class Console:
     publisher: OrderPublisher
     server: ConsoleServer
     parts: contextlib.ExitStack
+    notifier: Notifier | None = None
 
     def serve(self) -> None:
         """Serves until it is told to stop. Raises WorldError when the address is taken, or a part has failed."""
@@ -46,11 +50,19 @@ class Console:
         """Ends everything, within seconds even while Kafka or the database is away."""
         for part in (self.breaches, self.publisher, self.trucks):
             part.finish()  # all at once; then each is waited for
+        if self.notifier is not None:
+            self.notifier.finish()
         self.parts.close()
 
 
-def console(settings: ClusterSettings, host: str, port: int, allowed_hosts: Collection[str] = ()) -> Console:
-    """Puts a console together and starts all of it but the web server.
+def console(
+    settings: ClusterSettings,
+    host: str,
+    port: int,
+    allowed_hosts: Collection[str] = (),
+    notify: NotifyFile | None = None,
+) -> Console:
+    """Puts a console together and starts all of it but the web server; `notify` says whom it tells of orders.
 
     Raises WorldError where the database, Kafka or its topics are not there.
     """
@@ -71,6 +83,9 @@ def console(settings: ClusterSettings, host: str, port: int, allowed_hosts: Coll
         publisher = OrderPublisher(settings, store.outbox_reader(PUBLISHER))
         breaches = BreachReader(settings, store.intake, on_taken=publisher.notify)
         drivers = KafkaDriverLine(settings)
+        notifier = None
+        if notify is not None:
+            notifier = new_notifier(notify, store, lambda: city.squads, lambda: city.timezone)
         app = create_app(
             store,
             trucks,
@@ -84,8 +99,15 @@ def console(settings: ClusterSettings, host: str, port: int, allowed_hosts: Coll
                 "trucks": trucks.check,
                 "work-orders": publisher.check,
                 "drivers": drivers.follower.check,
+                **({} if notifier is None else {"notices": notifier.check}),
             },
-            sources=[breaches.samples, trucks.samples, publisher.samples, city.samples],
+            sources=[
+                breaches.samples,
+                trucks.samples,
+                publisher.samples,
+                city.samples,
+                *([] if notifier is None else [notifier.samples]),
+            ],
             drivers=drivers,
         )
         server = console_server(app, host, port)
@@ -96,7 +118,10 @@ def console(settings: ClusterSettings, host: str, port: int, allowed_hosts: Coll
             part.on_failure = lambda _error: setattr(server, "should_exit", True)
             part.start()
             parts.callback(part.stop)
-        return Console(city, breaches, trucks, publisher, server, parts.pop_all())
+        if notifier is not None:
+            notifier.start()
+            parts.callback(notifier.stop)
+        return Console(city, breaches, trucks, publisher, server, parts.pop_all(), notifier)
 
 
 def database_of(settings: ClusterSettings) -> str:

@@ -9,7 +9,7 @@ import sys
 
 from haulwatch import logs
 from haulwatch.cli.cluster import add_kafka_options, settings_of
-from haulwatch.cli.run import add_allow_host, address
+from haulwatch.cli.run import add_allow_host, add_notify_option, address, notify_of
 
 
 def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -21,6 +21,7 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     )
     parser.add_argument("--http", default="127.0.0.1:8080", metavar="HOST:PORT", help="网页与接口 / pages and API")
     add_allow_host(parser)
+    add_notify_option(parser)
     parser.add_argument("--lang", choices=("zh", "en"), default="zh", help="语言 · language (zh)")
     parser.set_defaults(run=run)
 
@@ -38,7 +39,7 @@ def run(options: argparse.Namespace) -> int:
     logging.getLogger("alembic").setLevel(logging.WARNING)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: sys.exit(0))  # until the server listens for them: nothing is lost by going
-    process = console(settings, host, port, options.allow_host)
+    process = console(settings, host, port, options.allow_host, notify_of(options))
     log = logging.getLogger(__name__)
     log.info("ready", extra={"fields": {"http": options.http, "city": process.city.name.lang(options.lang)}})
     try:
