@@ -112,7 +112,14 @@ class Broker(BaseModel):
     keepalive_s: int = Field(30, ge=5, le=3600)
     session_days: float = Field(7.0, gt=0, le=365)
     in_flight: int = Field(200, ge=1, le=10_000)
-    subscriptions: tuple[Subscription, ...] = Field(min_length=1)
+    subscriptions: tuple[Subscription, ...]
+
+    @field_validator("subscriptions")
+    @classmethod
+    def _some(cls, subscriptions: tuple[Subscription, ...]) -> tuple[Subscription, ...]:
+        if not subscriptions:
+            raise author_error("N046", Text("至少写一个订阅", "say at least one subscription"))
+        return subscriptions
 
     @model_validator(mode="after")
     def _login(self) -> Broker:
@@ -129,11 +136,13 @@ class MqttSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
 
-    brokers: tuple[Broker, ...] = Field(min_length=1)
+    brokers: tuple[Broker, ...]
 
     @field_validator("brokers")
     @classmethod
     def _names(cls, brokers: tuple[Broker, ...]) -> tuple[Broker, ...]:
+        if not brokers:
+            raise author_error("N046", Text("至少写一个服务器", "say at least one broker"))
         names = [broker.name for broker in brokers]
         for number, name in enumerate(names):
             if name in names[:number]:
