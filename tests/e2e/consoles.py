@@ -32,8 +32,8 @@ class Consoles:
         self.children: list[Child] = []
         create(settings, PARTITIONS)
 
-    def add(self) -> Child:
-        """Starts one more."""
+    def add(self, *arguments: str) -> Child:
+        """Starts one more, with these arguments too."""
         address = f"127.0.0.1:{free_port()}"
         name = f"console-{len(self.children) + 1}"
         environment = {
@@ -42,7 +42,7 @@ class Consoles:
             "HAULWATCH_DATABASE": self.settings.database,
         }
         log = self.folder / f"{name}.log"
-        child = Child(name, ("console", "--http", address), f"http://{address}", log, environment)
+        child = Child(name, ("console", "--http", address, *arguments), f"http://{address}", log, environment)
         child.start()
         self.children.append(child)
         return child
