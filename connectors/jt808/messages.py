@@ -6,7 +6,7 @@ Clauses and tables of JT/T 808-2013; where 2011 or 2019 differ, it is said. Ever
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 
 from msgspec import Struct
 
@@ -203,12 +203,14 @@ def location_answer(body: bytes) -> tuple[int, Location]:
 def instant(digits: str, utc_offset_h: float) -> datetime:
     """yymmddhhmmss of a clock that is `utc_offset_h` ahead of UTC, as an aware UTC datetime."""
     try:
-        if not digits.isdecimal():
+        if len(digits) != 12 or not (digits.isascii() and digits.isdigit()):
             raise ValueError(digits)
-        local = datetime.strptime(digits, "%y%m%d%H%M%S").replace(tzinfo=timezone(timedelta(hours=utc_offset_h)))
+        # By hand: strptime takes longer than all the rest of a location.
+        year, month, day, hour, minute, second = (int(digits[at : at + 2]) for at in range(0, 12, 2))
+        local = datetime(year + (2000 if year < 69 else 1900), month, day, hour, minute, second, tzinfo=UTC)
     except ValueError as error:
         raise DeviceError("bad_time", Text(f"时间 {digits} 不是日期时间", f"{digits} is no time")) from error
-    return local.astimezone(timezone.utc)  # noqa: UP017 - beside `timezone` of the line above
+    return local - timedelta(hours=utc_offset_h)
 
 
 def text_of(data: bytes) -> str:

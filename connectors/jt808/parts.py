@@ -70,6 +70,11 @@ class Assembler:
         self._max_bytes, self._max_messages, self._timeout_ms = max_bytes, max_messages, timeout_ms
         self._unfinished: dict[tuple[str, int], _Unfinished] = {}
 
+    @property
+    def unfinished(self) -> bool:
+        """Whether there are any."""
+        return bool(self._unfinished)
+
     def add(self, frame: Frame, now_ms: int) -> tuple[Whole | None, list[Fault]]:
         """The message that a frame completes, if it does, and what had to be given up for it."""
         if frame.part is None:

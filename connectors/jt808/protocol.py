@@ -85,8 +85,12 @@ class FrameReader:
 
     def feed(self, data: bytes) -> list[Frame | Fault]:
         """The frames and faults that these bytes complete, in order."""
+        return list(self.reading(data))
+
+    def reading(self, data: bytes) -> Iterator[Frame | Fault]:
+        """The same one by one; a reader whose items were not all taken must not be used again."""
         self._buffer += data
-        return list(self._read())
+        return self._read()
 
     def finish(self) -> list[Frame | Fault]:
         """What is left when no more bytes come."""

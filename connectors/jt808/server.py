@@ -9,8 +9,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
+import socket
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -18,7 +21,7 @@ from datetime import UTC, datetime
 from connectors.group_commit import GroupCommit, SubmitEvents
 from connectors.jt808 import answers
 from connectors.jt808.limits import Allowance, Limits
-from connectors.jt808.protocol import Edition, Fault, FrameReader
+from connectors.jt808.protocol import Edition, Fault, Frame, FrameReader
 from connectors.jt808.session import Gate, PassThrough, Session, disconnected
 from connectors.jt808.terminals import Codes, Fleet
 from connectors.pictures import PictureStore
@@ -29,11 +32,17 @@ from haulwatch.domain.text import Text
 from haulwatch.metrics import Counters, Sample
 from haulwatch.wire import DeadLetter
 
-READ_BYTES = 64 * 1024
+READ_BYTES = 4_096
+"""What is taken of a connection before the next has its turn, as long as they send without pause."""
+STRANGER_BYTES = 512
+"""Of one that has not said who it is: registering and authenticating take less."""
+BUFFER_BYTES = 16 * 1024
 WAKE_S = 15.0
 """How often a silent connection is looked at: parts that are overdue, time that is over."""
 STOP_S = 5.0
 BACKLOG = 1_024
+ACCEPTED_AT_ONCE = 64
+"""Connections that are taken in before those who are here have their turn again."""
 
 log = logging.getLogger(__name__)
 
@@ -45,6 +54,29 @@ class _Connection:
     reading: bool = False
     closing: str | None = None
     phones: tuple[str, ...] = field(default=())
+    stranger_s: float = 0.0
+    """Since when nobody has said here who he is."""
+
+
+class _Allowances:
+    """What one connection may still send: frames, and faults."""
+
+    def __init__(self, limits: Limits, now_s: float) -> None:
+        self._frames = Allowance(limits.frames_at_once, limits.frames_a_second, now_s)
+        self._faults = Allowance(limits.faults_at_once, limits.faults_a_second, now_s)
+        self._stranger_faults = Allowance(limits.stranger_faults, limits.faults_a_second, now_s)
+
+    def taken(self, items: Iterable[Frame | Fault], now_s: float, *, known: bool) -> list[Frame | Fault] | str:
+        """All of these; or, as soon as one is too many, why the connection must end."""
+        taken: list[Frame | Fault] = []
+        for item in items:
+            if isinstance(item, Frame):
+                if not self._frames.spend(1, now_s):
+                    return "flood"
+            elif not self._faults.spend(1, now_s) or not (known or self._stranger_faults.spend(1, now_s)):
+                return "rubbish"
+            taken.append(item)
+        return taken
 
 
 class Jt808Server:
@@ -82,12 +114,14 @@ class Jt808Server:
             now=now,
         )
         self._connections: set[_Connection] = set()
-        self._strangers: set[_Connection] = set()
+        self._strangers: dict[_Connection, None] = {}
         self._by_phone: dict[str, _Connection] = {}
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, name="jt808", daemon=True)
         self._listening: Future[int] = Future()
         self._stop = asyncio.Event()
+        self._settled: deque[tuple[Future[None], asyncio.Future[None]]] = deque()
+        self._waking = False
         self.port = port
 
     # -- life ---------------------------------------------------------------------------------------------------------
@@ -182,7 +216,13 @@ class Jt808Server:
 
     async def _serve(self) -> None:
         try:
-            server = await asyncio.start_server(self._connected, *self._address, limit=READ_BYTES, backlog=BACKLOG)
+            server = await asyncio.start_server(
+                self._connected, *self._address, limit=BUFFER_BYTES, backlog=ACCEPTED_AT_ONCE
+            )
+            for listening in server.sockets:
+                # For asyncio one number says how many may wait and how many are accepted in one go.
+                with socket.socket(fileno=os.dup(listening.fileno())) as same:
+                    same.listen(BACKLOG)
         except OSError as error:
             self._listening.set_exception(error)
             return
@@ -210,7 +250,28 @@ class Jt808Server:
             connection.task.cancel()
 
     async def _submit(self, events: Sequence[Event], letters: Sequence[DeadLetter]) -> None:
-        await asyncio.wrap_future(self._commit.submit(events, letters))
+        waiting: asyncio.Future[None] = self._loop.create_future()
+        self._commit.submit(events, letters).add_done_callback(lambda done: self._durable(done, waiting))
+        await waiting
+
+    def _durable(self, done: Future[None], waiting: asyncio.Future[None]) -> None:
+        """In a committing thread. The loop is woken once for all that became durable together, not for each."""
+        self._settled.append((done, waiting))
+        if not self._waking and not self._loop.is_closed():
+            self._waking = True
+            self._loop.call_soon_threadsafe(self._answer_settled)
+
+    def _answer_settled(self) -> None:
+        self._waking = False  # first: what comes from now on wakes the loop again
+        while self._settled:
+            done, waiting = self._settled.popleft()
+            if waiting.done():
+                continue  # its connection is gone
+            error = done.exception()
+            if error is None:
+                waiting.set_result(None)
+            else:
+                waiting.set_exception(error)
 
     # -- one connection -----------------------------------------------------------------------------------------------
 
@@ -220,7 +281,7 @@ class Jt808Server:
         connection = _Connection(Session(self._gate, writer.write), task)
         connection.session.on_change = lambda: self._note(connection)
         self._connections.add(connection)
-        self._strangers.add(connection)
+        self._estrange(connection)
         try:
             self._refuse_too_many(connection)
             await self._converse(connection, reader, writer)
@@ -241,50 +302,61 @@ class Jt808Server:
                 async with asyncio.timeout(1.0):
                     await writer.wait_closed()
 
+    def _estrange(self, connection: _Connection) -> None:
+        connection.stranger_s = self._loop.time()
+        self._strangers.pop(connection, None)
+        self._strangers[connection] = None  # the oldest come first
+
     def _refuse_too_many(self, connection: _Connection) -> None:
-        too_many = len(self._connections) > self._limits.connections
-        if too_many or len(self._strangers) > self._limits.strangers:
+        limits = self._limits
+        if len(self._connections) <= limits.connections and len(self._strangers) <= limits.strangers:
+            return
+        oldest = next(iter(self._strangers))
+        if oldest.reading and self._loop.time() - oldest.stranger_s >= limits.patience_s:
+            # Else whoever opens connections and says nothing would keep out those who come to speak.
+            del self._strangers[oldest]
+            self._connections.discard(oldest)
+            self._end(oldest, "not_authenticated")
+        else:
             connection.closing = "too_many_connections"
 
     async def _converse(
         self, connection: _Connection, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
         frames, session, limits = FrameReader(), connection.session, self._limits
-        now_s = heard_s = stranger_s = self._loop.time()
-        frame_allowance = Allowance(limits.frames_at_once, limits.frames_a_second, now_s)
-        fault_allowance = Allowance(limits.faults_at_once, limits.faults_a_second, now_s)
+        now_s = heard_s = self._loop.time()
+        allowances = _Allowances(limits, now_s)
         while connection.closing is None:
-            data = await self._read(connection, reader)
+            at_most = READ_BYTES if connection.phones else STRANGER_BYTES
+            data = await self._read(connection, reader, at_most)
             now_s = self._loop.time()
             if data == b"":
                 return
             if data is not None:
-                items = frames.feed(data)
-                faults = sum(isinstance(item, Fault) for item in items)
-                if not frame_allowance.spend(len(items) - faults, now_s):
-                    connection.closing = "flood"
-                elif not fault_allowance.spend(faults, now_s):
-                    connection.closing = "rubbish"
-                else:
-                    heard_s = now_s
-                    await session.take(items)
-                    connection.closing = connection.closing or session.close
+                items = allowances.taken(frames.reading(data), now_s, known=bool(connection.phones))
+                if isinstance(items, str):
+                    connection.closing = items
+                    return
+                heard_s = now_s
+                await session.take(items)
+                connection.closing = connection.closing or session.close
+                if len(data) == at_most:
+                    await asyncio.sleep(0)  # there is more of it: the others first
             session.expire()
-            async with asyncio.timeout(limits.send_s):
-                await writer.drain()
-            if connection.phones:
-                stranger_s = now_s
-            elif now_s - stranger_s >= limits.stranger_s:
+            if writer.transport.get_write_buffer_size():
+                async with asyncio.timeout(limits.send_s):
+                    await writer.drain()
+            if not connection.phones and now_s - connection.stranger_s >= limits.stranger_s:
                 connection.closing = connection.closing or "not_authenticated"
             if now_s - heard_s >= limits.idle_s:
                 connection.closing = connection.closing or "idle"
 
-    async def _read(self, connection: _Connection, reader: asyncio.StreamReader) -> bytes | None:
+    async def _read(self, connection: _Connection, reader: asyncio.StreamReader, at_most: int) -> bytes | None:
         """What came; nothing at the end of the stream, None when it is time to look around."""
         connection.reading = True
         try:
             async with asyncio.timeout(min(WAKE_S, self._limits.stranger_s, self._limits.idle_s)):
-                return await reader.read(READ_BYTES)
+                return await reader.read(at_most)
         except TimeoutError:
             return None
         finally:
@@ -303,13 +375,13 @@ class Jt808Server:
                 self._end(before, "replaced")
         connection.phones = phones
         if phones:
-            self._strangers.discard(connection)
+            self._strangers.pop(connection, None)
         else:
-            self._strangers.add(connection)
+            self._estrange(connection)
 
     def _forget(self, connection: _Connection) -> None:
         self._connections.discard(connection)
-        self._strangers.discard(connection)
+        self._strangers.pop(connection, None)
         for phone in connection.phones:
             if self._by_phone.get(phone) is connection:
                 del self._by_phone[phone]

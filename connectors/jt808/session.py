@@ -125,6 +125,8 @@ class Session:
 
     def expire(self) -> None:
         """Asks for parts that did not come, and gives up what has waited for too long."""
+        if not self._assembler.unfinished:
+            return
         missing, faults = self._assembler.expire(self._now_ms())
         for one in missing:
             body = answers.ask_parts(one.first_serial, one.numbers, one.frame.edition)

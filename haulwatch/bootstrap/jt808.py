@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import os
 import resource
@@ -44,8 +45,7 @@ def embedded_terminals(
 ) -> Jt808Server:
     """The server of the embedded system; its secret is made once and kept in `data`. Raises WorldError, AuthorError."""
     fleet = _fleet(trucks, load_profiles(options.profiles))
-    limits = Limits()
-    allow_sockets(limits.connections)
+    limits = within_reach(Limits())
     return Jt808Server(
         options.host,
         options.port,
@@ -64,8 +64,7 @@ def gateway_terminals(
     environment: Mapping[str, str] | None = None,
 ) -> Jt808Server:
     """The server of a gateway; every gateway has the same secret. Raises WorldError."""
-    limits = Limits()
-    allow_sockets(limits.connections)
+    limits = within_reach(Limits())
     return Jt808Server(
         options.host,
         options.port,
@@ -103,13 +102,28 @@ def _fleet(trucks: Iterable[Truck], profiles: Mapping[str, Profile]) -> Fleet:
     return fleet
 
 
-def allow_sockets(number: int) -> None:
-    """Raises this process's own limit of open files, as far as it may, so that so many terminals fit."""
+def within_reach(limits: Limits) -> Limits:
+    """Raises this process's own limit of open files, as far as it may, so that so many terminals fit; else so many as
+    do. What this process needs besides (its log, its pages) is left over even when strangers take all they can get."""
+    files = allow_sockets(limits.connections)
+    connections = min(limits.connections, max(files - SPARE_FILES, files // 2))
+    if connections < limits.connections // 2:  # less than that takes room from terminals that come again, and no more
+        log.warning(
+            "fewer connections of terminals than there may be, by the limit of open files",
+            extra={"fields": {"connections": connections, "open_files": files}},
+        )
+    return dataclasses.replace(limits, connections=connections, strangers=min(limits.strangers, connections // 2))
+
+
+def allow_sockets(number: int) -> int:
+    """Raises the limit of open files so that so many fit besides others, if it may; returns what it is then."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = number + SPARE_FILES
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        enough = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (enough, hard))
+    if soft == resource.RLIM_INFINITY or soft >= wanted:
+        return wanted
+    enough = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (enough, hard))
+    return enough
 
 
 def _kept_secret(path: Path) -> bytes:
