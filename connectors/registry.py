@@ -5,10 +5,11 @@ A new one is added here by hand; nothing is looked for.
 
 from __future__ import annotations
 
+from connectors.camera.spec import CAMERA
 from connectors.isapi.spec import ISAPI
 from connectors.jt808.spec import JT808
 from connectors.mqtt.spec import MQTT
 from connectors.spec import Connector
 from connectors.traccar.spec import TRACCAR
 
-CONNECTORS: dict[str, Connector] = {connector.name: connector for connector in (JT808, ISAPI, TRACCAR, MQTT)}
+CONNECTORS: dict[str, Connector] = {connector.name: connector for connector in (JT808, ISAPI, CAMERA, TRACCAR, MQTT)}

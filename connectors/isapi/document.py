@@ -173,4 +173,6 @@ def _word(value: object) -> str:
     """A JSON value as XML would say it."""
     if isinstance(value, bool):
         return "true" if value else "false"
-    return "" if value is None or isinstance(value, list) else str(value).strip()[:MAX_TEXT]
+    if isinstance(value, int | float):
+        return str(value) if abs(value) < 10**18 else ""
+    return value.strip()[:MAX_TEXT] if isinstance(value, str) else ""

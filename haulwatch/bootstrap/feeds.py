@@ -11,6 +11,8 @@ from typing import Any
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict
 
+from connectors.camera.feed import CameraFeed
+from connectors.camera.settings import CameraSettings
 from connectors.gate import Feed, Gate
 from connectors.group_commit import GroupCommit, SubmitEvents
 from connectors.isapi.receiver import IsapiFeed
@@ -36,11 +38,17 @@ class ConnectorsFile(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
 
     isapi: IsapiSettings | None = None
+    camera: CameraSettings | None = None
     traccar: TraccarSettings | None = None
     mqtt: MqttSettings | None = None
 
 
-MAKERS: dict[str, Callable[[Any, Gate], Feed]] = {"isapi": IsapiFeed, "traccar": Traccar, "mqtt": Mqtt}
+MAKERS: dict[str, Callable[[Any, Gate], Feed]] = {
+    "isapi": IsapiFeed,
+    "camera": CameraFeed,
+    "traccar": Traccar,
+    "mqtt": Mqtt,
+}
 """What makes the connector of each section of the file."""
 
 

@@ -1,0 +1,149 @@
+"""The address of cameras that post JSON: answered when what came is durable, with what was taken and what was not."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from fastapi import APIRouter, HTTPException, Request, Response
+
+from connectors.camera.mapping import events_of, seen, sighting, without_pictures
+from connectors.camera.settings import CameraSettings, SourceSettings
+from connectors.gate import Gate, Tally
+from connectors.http.body import Bodies, refusal_code
+from connectors.http.credentials import Doorkeeper
+from connectors.http.pictures import keep
+from haulwatch.domain.errors import DeviceError
+from haulwatch.domain.events import Sighting
+from haulwatch.domain.instants import to_datetime
+from haulwatch.metrics import Sample
+from haulwatch.wire import DeadLetter, printable
+
+NAME = "camera"
+MAX_KEPT_BYTES = 256 * 1024
+
+
+class _Taken:
+    """What became of one body."""
+
+    def __init__(self) -> None:
+        self.events: list[Sighting] = []
+        self.letters: list[DeadLetter] = []
+        self.refused: list[dict[str, Any]] = []
+
+
+class CameraFeed:
+    """`camera:` at work."""
+
+    def __init__(self, settings: CameraSettings, gate: Gate) -> None:
+        """Raises WorldError where a password is not at its place."""
+        self._settings, self._gate = settings, gate
+        self._tally = Tally(NAME, settings.sources, gate.now_ms)
+        self._door = Doorkeeper({name: one.credentials for name, one in settings.sources.items()}, self._tally)
+        self._bodies = Bodies(settings.body_bytes, settings.bodies_bytes, timeout_s=settings.body_s)
+        self._lock = threading.Lock()
+        self._passed_over: Counter[tuple[str, str]] = Counter()
+        self.routers: Sequence[APIRouter] = (self._router(),)
+
+    def start(self) -> None:
+        """Nothing of its own to begin."""
+
+    def stop(self) -> None:
+        """Nothing of its own to end: requests end with the server."""
+
+    def check(self) -> None:
+        """Able to work as long as the log is."""
+
+    def samples(self) -> Sequence[Sample]:
+        """Its figures."""
+        with self._lock:
+            passed_over = sorted(self._passed_over.items())
+        return [
+            *self._tally.samples(),
+            *(
+                Sample(
+                    "camera_passed_over_total",
+                    "Events that are none of ours",
+                    count,
+                    (("device", device), ("reason", reason)),
+                    "counter",
+                )
+                for (device, reason), count in passed_over
+            ),
+            Sample("camera_body_bytes", "Bytes of bodies in memory", self._bodies.held),
+        ]
+
+    def _router(self) -> APIRouter:
+        router = APIRouter()
+
+        @router.post("/ingest/camera/{source}", include_in_schema=False)
+        async def receive(source: str, request: Request) -> Response:
+            self._door.admit(source, request)
+            try:
+                async with self._bodies.of(request) as body:
+                    taken = await asyncio.to_thread(self._understand, source, body)
+            except HTTPException as error:
+                self._tally.fault(source, refusal_code(error))
+                raise
+            if taken.events or taken.letters:
+                await asyncio.wrap_future(self._gate.submit(taken.events, taken.letters))
+            self._tally.took(source, taken.events)
+            said = self._settings.sources[source].answer
+            answer = msgspec.json.encode({"accepted": len(taken.events), "refused": taken.refused})
+            return Response(said or answer, media_type="application/json")
+
+        return router
+
+    def _understand(self, name: str, body: bytes) -> _Taken:
+        """Reads a body and keeps its pictures. Raises WorldError: then nothing is answered as kept."""
+        taken, source = _Taken(), self._settings.sources[name]
+        try:
+            events = events_of(body, source)
+        except DeviceError as error:
+            self._refuse(name, error, body, 0, taken)
+            return taken
+        for index, event in enumerate(events):
+            try:
+                self._take(name, source, event, taken)
+            except DeviceError as error:
+                self._refuse(name, error, msgspec.json.encode(without_pictures(event)), index, taken)
+        return taken
+
+    def _take(self, name: str, source: SourceSettings, event: Any, taken: _Taken) -> None:
+        """Raises DeviceError where it cannot be an event."""
+        one = seen(event, source, name)
+        if one is None:
+            self._pass_over(name, "no_plate")
+            return
+        if self._settings.vehicles == "registered" and one.truck_id not in self._gate.registry().trucks:
+            self._pass_over(name, "not_registered")
+            return
+        received_at = to_datetime(self._gate.now_ms())
+        sighting(one, name, (), received_at)  # what cannot be an event keeps no pictures
+        images, left = keep(one.pictures, self._gate.pictures, self._settings.pictures)
+        left["not_a_picture"] += one.broken_pictures
+        left["unknown_word"] += one.unmapped
+        for code, count in left.items():
+            if count:
+                self._tally.fault(name, code, count)
+        taken.events.append(sighting(one, name, images, received_at))
+
+    def _refuse(self, name: str, error: DeviceError, raw: bytes, index: int, taken: _Taken) -> None:
+        self._tally.fault(name, error.code)
+        taken.refused.append({"index": index, "code": error.code, "reason": error.text})
+        taken.letters.append(
+            DeadLetter(
+                reason=str(error),
+                code=error.code,
+                source=f"{NAME}:{name}",
+                raw=printable(raw[:MAX_KEPT_BYTES]),
+            )
+        )
+
+    def _pass_over(self, name: str, reason: str) -> None:
+        with self._lock:
+            self._passed_over[name, reason] += 1
