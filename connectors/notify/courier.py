@@ -33,6 +33,8 @@ from haulwatch.metrics import Counters
 
 MOST_DUE = 500
 """How many deliveries are looked at at once, and go into one message at most."""
+FEW_DUE = 20
+"""The same for a channel that sends them one by one."""
 
 
 class DeliveryLog(Protocol):
@@ -104,7 +106,8 @@ class Courier:
         # A pause that lies further ahead than any pause was made by a clock that has been put back since.
         if now_ms < past.paused_until_ms <= now_ms + LATEST_AGAIN_MS:
             return past.paused_until_ms - now_ms
-        due = self._still_wanted(self._log.due(self.name, MOST_DUE), now_ms)
+        most = FEW_DUE if self._sender.bundle is None else MOST_DUE
+        due = self._still_wanted(self._log.due(self.name, most), now_ms)
         if not due:
             next_ms = self._log.next_due_ms(self.name)
             return None if next_ms is None else max(0, next_ms - now_ms)

@@ -205,12 +205,17 @@ class Deliveries:
             return [_entry_of(row) for row in connection.execute(query)]
 
     def retry(self, channel: str) -> int:
-        """Sends once more what the channel had given up, from now on; how many deliveries."""
+        """Sends once more what the channel had given up, and at once what it was to try later; how many were given up.
+
+        The channel's pause is over too.
+        """
         at = rfc3339(self._clock_ms())
-        lost = (_rows.c.channel == channel) & (_rows.c.state == "given_up")
+        ours = _rows.c.channel == channel
         fresh = {"state": "queued", "wanted_at": at, "due_at": at, "done_at": None}
         with writing(self._engine) as connection:
-            return connection.execute(update(_rows).where(lost).values(fresh)).rowcount
+            connection.execute(update(_tries).where(_tries.c.channel == channel).values(paused_until=None))
+            connection.execute(update(_rows).where(ours, _rows.c.state == "failed").values(due_at=at))
+            return connection.execute(update(_rows).where(ours, _rows.c.state == "given_up").values(fresh)).rowcount
 
 
 def printable(text: str) -> str:

@@ -119,6 +119,15 @@ def test_failed_is_due_again_later_and_away_at_once(log: Deliveries, clock: Cloc
     assert [(entry.state, entry.attempts) for entry in log.log()] == [("failed", 2)]
 
 
+def test_again_at_once_when_somebody_says_so(log: Deliveries) -> None:
+    log.queue("one", 2, [to("duty")], LEASE_MS)
+    pause = NOW_MS + 60_000
+    attempt(log, Answer(outcome="failed", status=500, reason="500"), again_ms=pause, paused_until_ms=pause)
+    assert (ids(log), log.past("duty", 0).paused_until_ms) == ([], pause)
+    assert log.retry("duty") == 0
+    assert (len(ids(log)), log.past("duty", 0).paused_until_ms) == (1, 0)
+
+
 def test_an_attempt_without_an_end_is_made_again(log: Deliveries) -> None:
     log.queue("one", 2, [to("duty")], LEASE_MS)
     log.begin("duty", ids(log))
