@@ -37,7 +37,8 @@ LABEL org.opencontainers.image.title="haulwatch" \
 
 # Numbers that do not change, so that volumes and security policies can name them.
 RUN groupadd --system --gid 10001 haulwatch \
- && useradd --system --uid 10001 --gid 10001 --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin haulwatch
+ && useradd --system --uid 10001 --gid 10001 --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin haulwatch \
+ && install -d -o haulwatch -g haulwatch -m 0750 /pictures
 COPY --from=build /opt/haulwatch /opt/haulwatch
 
 # HEALTH_PORT and HEALTH_PATH: where the check below asks. A process whose Kafka is away is alive (/healthz) but not

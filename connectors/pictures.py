@@ -45,6 +45,23 @@ class PictureFolder:
             ) from error
         return Image(uri=URI + digest, sha256=digest)
 
+    def get(self, sha256: str) -> bytes | None:
+        """The bytes with this digest (64 hexadecimal digits), None where they are not here.
+
+        Raises WorldError where they cannot be read, or are not those that were kept.
+        """
+        try:
+            data = self.path(sha256).read_bytes()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise WorldError(
+                Text(f"图片读不出：{error}", f"the picture cannot be read: {error}"), retryable=True
+            ) from error
+        if hashlib.sha256(data).hexdigest() != sha256:
+            raise WorldError(Text("图片已损坏或被改动", "the picture was damaged or changed"))
+        return data
+
     def path(self, sha256: str) -> Path:
         """Where the picture with this digest lies, if it is here."""
         return self._folder / sha256[:2] / f"{sha256}.jpg"

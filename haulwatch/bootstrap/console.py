@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Collection
 from dataclasses import dataclass
+from pathlib import Path
 
 from connectors.kafka_breaches import BreachReader
 from connectors.kafka_cities import CityShelf
@@ -14,6 +15,7 @@ from connectors.kafka_trucks import KafkaTrucks
 from connectors.kafka_watch import TopicWatch
 from connectors.notify.notifier import Notifier
 from connectors.notify.settings import NotifyFile
+from connectors.pictures import PictureFolder
 from haulwatch.bootstrap.city_in_force import CityInForce
 from haulwatch.bootstrap.notify import new_notifier
 from haulwatch.console.app import ConsoleSettings, create_app
@@ -61,8 +63,10 @@ def console(
     port: int,
     allowed_hosts: Collection[str] = (),
     notify: NotifyFile | None = None,
+    pictures: Path | None = None,
 ) -> Console:
-    """Puts a console together and starts all of it but the web server; `notify` says whom it tells of orders.
+    """Puts a console together and starts all of it but the web server; `notify` says whom it tells of orders, and
+    `pictures` is the folder where gateways keep them.
 
     Raises WorldError where the database, Kafka or its topics are not there.
     """
@@ -109,6 +113,7 @@ def console(
                 *([] if notifier is None else [notifier.samples]),
             ],
             drivers=drivers,
+            pictures=None if pictures is None else PictureFolder(pictures),
         )
         server = console_server(app, host, port)
         drivers.follower.on_failure = lambda _error: setattr(server, "should_exit", True)

@@ -11,6 +11,7 @@ from pathlib import Path
 from connectors.jt808.server import Jt808Server
 from connectors.notify.notifier import Notifier
 from connectors.notify.settings import NotifyFile
+from connectors.pictures import PictureFolder
 from haulwatch.bootstrap.cities import city_picture, open_order_store
 from haulwatch.bootstrap.feeds import ConnectorsFile, Feeds
 from haulwatch.bootstrap.jt808 import PICTURES_FOLDER, Jt808Options, embedded_terminals
@@ -220,6 +221,7 @@ def embedded(
         ],
         drivers=terminals,
         ingest=feeds.routers,
+        pictures=PictureFolder(pictures or data / PICTURES_FOLDER),
     )
     servers.append(console_server(app, host, port))
     return Embedded(local, forwarder, store, servers[0], city, claim, feeds, terminals, notifier)

@@ -107,12 +107,17 @@ def _check_trucks(trucks: Rows[Truck]) -> None:
         if truck.tare_kg and truck.registered_gross_kg and truck.tare_kg >= truck.registered_gross_kg:
             text = Text("空车质量不小于总质量", "The tare is not below the registered gross mass")
             trucks.report(key, "tare_kg", "C041", text, severity="warning")
-        if truck.terminal_id is not None and (first := terminals.setdefault(truck.terminal_id, key)) != key:
+        if truck.terminal_id is not None and (first := terminals.setdefault(_one_form(truck.terminal_id), key)) != key:
             text = Text(
                 f"终端 {truck.terminal_id} 已登记在 {first} 名下",
                 f"Terminal {truck.terminal_id} is already that of {first}",
             )
             trucks.report(key, "terminal_id", "C026", text)
+
+
+def _one_form(terminal_id: str) -> str:
+    """Terminals write their numbers with any number of leading zeros, and their ids in capitals or not."""
+    return terminal_id.upper().lstrip("0") or "0"
 
 
 def _check_period(

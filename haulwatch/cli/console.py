@@ -6,6 +6,7 @@ import argparse
 import logging
 import signal
 import sys
+from pathlib import Path
 
 from haulwatch import logs
 from haulwatch.cli.cluster import add_kafka_options, settings_of
@@ -22,6 +23,12 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     parser.add_argument("--http", default="127.0.0.1:8080", metavar="HOST:PORT", help="网页与接口 / pages and API")
     add_allow_host(parser)
     add_notify_option(parser)
+    parser.add_argument(
+        "--pictures",
+        type=Path,
+        metavar="DIR",
+        help="网关存图片的共用目录 / folder where gateways keep pictures (default: they are not shown)",
+    )
     parser.add_argument("--lang", choices=("zh", "en"), default="zh", help="语言 · language (zh)")
     parser.set_defaults(run=run)
 
@@ -39,7 +46,7 @@ def run(options: argparse.Namespace) -> int:
     logging.getLogger("alembic").setLevel(logging.WARNING)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: sys.exit(0))  # until the server listens for them: nothing is lost by going
-    process = console(settings, host, port, options.allow_host, notify_of(options))
+    process = console(settings, host, port, options.allow_host, notify_of(options), options.pictures)
     log = logging.getLogger(__name__)
     log.info("ready", extra={"fields": {"http": options.http, "city": process.city.name.lang(options.lang)}})
     try:

@@ -15,11 +15,12 @@ from haulwatch.console.api import city as city_api
 from haulwatch.console.api import drivers as drivers_api
 from haulwatch.console.api import events as events_api
 from haulwatch.console.api import orders as orders_api
+from haulwatch.console.api import pictures as pictures_api
 from haulwatch.console.api import stream as stream_api
 from haulwatch.console.live import LiveHub, LiveSettings, running
 from haulwatch.console.metering import Durations
 from haulwatch.console.operations import Check
-from haulwatch.console.ports import CityView, DriverLine, EventIntake, TruckFeed
+from haulwatch.console.ports import CityView, DriverLine, EventIntake, Pictures, TruckFeed
 from haulwatch.console.security import Guard
 from haulwatch.domain.errors import WorldError
 from haulwatch.domain.orders import ROLES, OrderDesk, Role
@@ -52,11 +53,13 @@ def create_app(
     sources: Sequence[metrics.Source] = (),
     drivers: DriverLine | None = None,
     ingest: Sequence[APIRouter] = (),
+    pictures: Pictures | None = None,
 ) -> FastAPI:
     """The console over its ports. `checks` join /readyz, `sources` join /metrics. `app.state.hub` is the live hub.
 
     Without an `intake` it takes no events and has no address for them: in a cluster that is the gateway's. So is a
     `drivers` line: where terminals connect; and so are the addresses of connectors, `ingest`.
+    `pictures` are those that observations came with, where this process has them.
     """
     settings = settings or ConsoleSettings()
     counters, durations = Counters(), Durations()
@@ -79,13 +82,19 @@ def create_app(
     app.state.hub = hub
     problems.install(app)
     schemas.install(app)
-    app.include_router(orders_api.router(desk, city, settings.open_roles, driver_line=drivers is not None))
+    app.include_router(
+        orders_api.router(
+            desk, city, settings.open_roles, driver_line=drivers is not None, pictures=pictures is not None
+        )
+    )
     if intake is not None:
         app.include_router(events_api.router(intake, counters, settings.max_body_bytes))
     app.include_router(city_api.router(city, feed))
     if drivers is not None:
         app.include_router(drivers_api.router(drivers))
         app.include_router(drivers_api.order_router(drivers, desk, settings.open_roles))
+    if pictures is not None:
+        app.include_router(pictures_api.router(pictures))
     for router in ingest:
         app.include_router(router)
     app.include_router(stream_api.router(hub))

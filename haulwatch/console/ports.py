@@ -54,6 +54,14 @@ class DriverLine(Protocol):
         ...
 
 
+class Pictures(Protocol):
+    """Pictures that came with observations."""
+
+    def get(self, sha256: str) -> bytes | None:
+        """The bytes with this digest (64 hexadecimal digits); None where they are not here."""
+        ...
+
+
 class CityView(Protocol):
     """The city in force, as a map can draw it."""
 

@@ -35,11 +35,13 @@ class CountsAnswer(Struct):
 
 
 class OrderAnswer(Struct):
-    """One order with everything about it, what its rule advises to do on site, and whether drivers can be called."""
+    """One order with everything about it, what its rule advises to do on site; whether drivers can be called and
+    pictures be seen from here."""
 
     detail: OrderDetail
     runbook: Text | None
     drivers: bool = False
+    pictures: bool = False
 
 
 class CommandBody(Struct, forbid_unknown_fields=True):

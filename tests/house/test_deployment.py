@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from haulwatch import __version__
+from haulwatch.bootstrap.jt808 import SECRET
 from haulwatch.cli.main import VERBS, build_parser
 from haulwatch.settings import SECRETS, ClusterSettings
 
@@ -20,6 +21,8 @@ ROOT = Path(__file__).parents[2]
 COMPOSE_TEXT = (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
 COMPOSE: dict[str, Any] = yaml.safe_load(COMPOSE_TEXT)
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
+DEVICES_TEXT = (ROOT / "docker-compose.devices.yml").read_text(encoding="utf-8")
+DEVICES: dict[str, Any] = yaml.safe_load(DEVICES_TEXT)
 EXAMPLE = (ROOT / ".env.example").read_text(encoding="utf-8")
 DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
 UNITS = sorted((ROOT / "deploy/systemd").glob("*.service"))
@@ -170,7 +173,7 @@ def test_every_setting_is_one_that_the_program_reads() -> None:
 
 
 def test_every_variable_of_the_compose_file_is_in_the_example_and_the_other_way_round() -> None:
-    used = set(re.findall(r"\$\{(\w+)", COMPOSE_TEXT))
+    used = set(re.findall(r"\$\{(\w+)", COMPOSE_TEXT + DEVICES_TEXT))
     assert used == set(re.findall(r"^(\w+)=", EXAMPLE, re.MULTILINE))
 
 
@@ -203,6 +206,27 @@ def test_what_is_ours_can_write_nothing_and_has_time_to_end() -> None:
     for name, service in SERVICES.items():
         assert service["logging"]["options"]["max-size"]
         assert name == "setup" or service["stop_grace_period"].endswith("s")
+
+
+def test_devices_are_added_to_services_that_are_there() -> None:
+    assert set(DEVICES["services"]) <= set(SERVICES)
+    for name, service in DEVICES["services"].items():
+        _parse([_filled(word) for word in service["command"]])
+        before, with_devices = SERVICES[name]["command"], service["command"]
+        assert with_devices[: len(before)] == before, "what the service did, and more"
+        assert all(_filled(port).startswith("127.0.0.1:") for port in service.get("ports", ()))
+
+
+def test_pictures_are_on_a_volume_that_the_gateway_may_write() -> None:
+    gateway = DEVICES["services"]["gateway"]
+    folder = gateway["command"][gateway["command"].index("--pictures") + 1]
+    assert f"pictures:{folder}" in gateway["volumes"]
+    assert "pictures" in DEVICES["volumes"]
+    assert re.search(rf"install -d -o haulwatch [^\n]*{folder}$", DOCKERFILE, re.MULTILINE)
+
+
+def test_what_the_devices_file_gives_is_read() -> None:
+    assert set(DEVICES["services"]["gateway"]["environment"]) == {f"{SECRET}_FILE"}
 
 
 def test_they_start_in_order() -> None:

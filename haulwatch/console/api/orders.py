@@ -22,10 +22,12 @@ MAX_KEY = 128
 MAX_ACTOR = 64
 
 
-def router(desk: OrderDesk, city: CityView, roles: frozenset[Role], *, driver_line: bool = False) -> APIRouter:
+def router(
+    desk: OrderDesk, city: CityView, roles: frozenset[Role], *, driver_line: bool = False, pictures: bool = False
+) -> APIRouter:
     """Routes over `desk`. Until people log in, whoever reaches the console acts with `roles` under the name given.
 
-    `driver_line`: whether drivers can be called from here (see `haulwatch.console.api.drivers`).
+    `driver_line` and `pictures`: whether drivers can be called and pictures be seen from here.
     """
     api = APIRouter(prefix="/api/v1/orders", tags=["orders"])
 
@@ -91,7 +93,7 @@ def router(desk: OrderDesk, city: CityView, roles: frozenset[Role], *, driver_li
 
     def detail_answer(order_id: str) -> Response:
         detail = desk.get(order_id)
-        answer = OrderAnswer(detail, city.runbooks.get(detail.order.rule_id), driver_line)
+        answer = OrderAnswer(detail, city.runbooks.get(detail.order.rule_id), driver_line, pictures)
         return JsonAnswer(answer, headers={"ETag": f'"{detail.order.version}"'})
 
     return api

@@ -8,7 +8,7 @@ const UNITS = { _kmh: "km/h", _kg: "kg", _km: "km", _pct: "%", _deg: "deg", _rat
 const NOT_FACTS = new Set(["kind", "event_id", "truck_id", "at", "at_ms", "since_ms", "received_at", "source", "resent", "images", "lon", "lat"]);
 const NUMERALS = "①②③④⑤⑥⑦⑧⑨⑩⑪⑫⑬⑭⑮⑯⑰⑱⑲⑳";
 
-export function why(breach) {
+export function why(breach, pictures) {
   const named = new Set(breach.conditions.flatMap((one) => one.name.match(/\w+/g) ?? []));
   const numbers = new Map(breach.evidence.map((record, i) => [record.event_id, NUMERALS[i] ?? `(${i + 1})`]));
   return html`
@@ -18,7 +18,7 @@ export function why(breach) {
     </section>
     ${breach.evidence.length
       ? html`<section><h3>${t("detail.records")}</h3><ol class="records">
-          ${breach.evidence.map((record) => recordOf(record, numbers.get(record.event_id), named))}
+          ${breach.evidence.map((record) => recordOf(record, numbers.get(record.event_id), named, pictures))}
         </ol></section>`
       : nothing}
   `;
@@ -103,7 +103,7 @@ function unitOf(field) {
 }
 
 // What the conditions speak of comes first.
-function recordOf(record, number, named) {
+function recordOf(record, number, named, pictures) {
   const facts = Object.entries(record.payload)
     .filter(([field, fact]) => !NOT_FACTS.has(field) && fact !== null)
     .sort(([a], [b]) => named.has(b) - named.has(a));
@@ -115,7 +115,20 @@ function recordOf(record, number, named) {
       ${record.payload.source ? html`<small>${record.payload.source}</small>` : nothing}
     </div>
     <dl>${facts.map(([field, fact]) => html`<div class=${named.has(field) ? "named" : ""}><dt>${nameOf(field)}</dt><dd>${valueOf(fact, unitOf(field))}</dd></div>`)}</dl>
-    ${images.map((image) => html`<p class="image">${t("why.image")} <code>${image.uri}</code>${image.sha256 ? html` <small title=${image.sha256}>SHA-256 ${image.sha256.slice(0, 12)}…</small>` : nothing}</p>`)}
+    ${images.map((image, i) => imageOf(image, pictures, `${t("why.image")} ${i + 1}`))}
     <details><summary>${t("why.raw")}</summary><pre>${JSON.stringify(record.payload, null, 2)}</pre></details>
   </li>`;
+}
+
+// A picture that is kept here is shown; of others there is the address that the sender gave. Its digest is that of the evidence.
+function imageOf(image, pictures, label) {
+  const digest = image.sha256 ? html` <small title=${image.sha256}>SHA-256 ${image.sha256.slice(0, 12)}…</small>` : nothing;
+  if (!pictures || !image.uri.startsWith("picture:") || !image.sha256) {
+    return html`<p class="image">${label} <code>${image.uri}</code>${digest}</p>`;
+  }
+  const address = `/api/v1/pictures/${image.sha256}`;
+  return html`<figure class="image">
+    <a href=${address} target="_blank" rel="noopener"><img src=${address} alt=${label} loading="lazy" decoding="async" /></a>
+    <figcaption>${label}${digest}</figcaption>
+  </figure>`;
 }

@@ -56,7 +56,7 @@ class Detail extends HwElement {
       <div class="scroll">
         ${head(order, shown.drivers)} ${facts(order, breach)}
         <p class="summary">${say(breach.summary)}</p>
-        ${why(breach)}
+        ${why(breach, shown.pictures)}
         ${breach.track.length > 1 ? html`<hw-track .track=${breach.track} .at=${breach.detected_at}></hw-track>` : nothing}
         ${law(breach)} ${runbook ? html`<section><h3>${t("detail.runbook")}</h3><p class="runbook">${say(runbook)}</p></section>` : nothing}
         ${findings(detail)} ${history(detail.audit)}
