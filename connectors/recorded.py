@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from connectors.archive.reading import Archive
+from connectors.files.csv_map import CsvMap
 from connectors.files.reading import STDIN, read_events
 from connectors.window import EVERYTHING, Window
 from haulwatch.domain.events import Event
@@ -13,17 +14,20 @@ from haulwatch.wire import Rejected
 
 
 class Recorded:
-    """Event files and archives, as far as they fall into a window. Raises WorldError where a folder is no archive."""
+    """Event files and archives, as far as they fall into a window. Raises WorldError where a folder is no archive.
 
-    def __init__(self, names: Sequence[str], window: Window = EVERYTHING) -> None:
+    `csv` says what the columns of CSV files mean.
+    """
+
+    def __init__(self, names: Sequence[str], window: Window = EVERYTHING, csv: CsvMap | None = None) -> None:
         folders = [name for name in names if name != STDIN and Path(name).is_dir()]
         self._files = [name for name in names if name not in folders]
         self._archive = Archive([Path(name) for name in folders], window)
-        self._window = window
+        self._window, self._csv = window, csv
 
     def logs(self) -> dict[str, Iterator[Event | Rejected]]:
         """A log a file, and one a partition of an archive, by name. Reading them raises WorldError."""
-        return {name: self._window.of(read_events(name)) for name in self._files} | self._archive.logs()
+        return {name: self._window.of(read_events(name, self._csv)) for name in self._files} | self._archive.logs()
 
     def total(self) -> int | None:
         """About how many events there are, where that can be known without reading them."""

@@ -1,7 +1,8 @@
 """Event files as streams of records. A record that cannot be read is handed back as rejected, with its line.
 
 NDJSON holds one event a line; a Parquet file one event a row, either whole (a column `event` of JSON) or a column per
-field. Formats are told apart by name: `.gz`, `.zst`, `.parquet`; `-` is standard input.
+field; a CSV file needs somebody to say what its columns mean. Formats are told apart by name: `.gz`, `.zst`,
+`.parquet`, `.csv`, `.tsv`, `.txt`; `-` is standard input.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import zstandard
 
+from connectors.files.csv_map import CsvMap
+from connectors.files.csv_rows import read_rows
 from haulwatch.domain.errors import DeviceError, WorldError
 from haulwatch.domain.events import Event
 from haulwatch.domain.text import Text
@@ -32,14 +35,23 @@ PARQUET_BATCH = 8192
 CHUNK = 1 << 16
 
 
-def read_events(name: str) -> Iterator[Event | Rejected]:
+def read_events(name: str, csv: CsvMap | None = None) -> Iterator[Event | Rejected]:
     """The records of one file in their order; `Rejected.index` is the line (or row) number, from 1.
 
-    Raises WorldError when the file is missing or cannot be read to its end.
+    With `csv`, standard input is CSV, too. Raises WorldError when the file is missing or cannot be read to its end,
+    AuthorError when a CSV file has other columns than `csv` says.
     """
     try:
         if name.endswith(".parquet"):
             yield from _parquet(Path(name))
+        elif _is_csv(name) or (name == STDIN and csv is not None):
+            if csv is None:
+                text = Text(
+                    f"{name} 是 CSV：用 --csv-map 说明各列", f"{name} is CSV: say with --csv-map what columns mean"
+                )
+                raise WorldError(text)
+            with _opened(name) as stream:
+                yield from read_rows(name, stream, csv)
         else:
             with _opened(name) as stream:
                 yield from _lines(stream)
@@ -47,6 +59,10 @@ def read_events(name: str) -> Iterator[Event | Rejected]:
         raise WorldError(Text(f"找不到文件：{name}", f"no such file: {name}")) from error
     except (OSError, EOFError, zlib.error, zstandard.ZstdError, pa.ArrowException) as error:
         raise WorldError(Text(f"读不了文件 {name}：{error}", f"cannot read {name}: {error}")) from error
+
+
+def _is_csv(name: str) -> bool:
+    return name.lower().removesuffix(".gz").removesuffix(".zst").endswith((".csv", ".tsv", ".txt"))
 
 
 def _opened(name: str) -> IO[bytes]:

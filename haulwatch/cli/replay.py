@@ -11,6 +11,7 @@ from typing import IO, TYPE_CHECKING
 
 import msgspec
 
+from connectors.files.csv_map import read_csv_map
 from connectors.recorded import Recorded
 from connectors.window import Window
 from haulwatch.bootstrap import load_runtime, open_order_store
@@ -35,8 +36,9 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     """Names the command's options."""
     parser = subparsers.add_parser("replay", help="离线回放事件文件 / run recorded events through the rules, offline")
     parser.add_argument(
-        "events", nargs="*", metavar="EVENTS", help="NDJSON, .gz, .zst, .parquet; - = stdin; DIR = archive"
+        "events", nargs="*", metavar="EVENTS", help="NDJSON, .gz, .zst, .parquet, .csv; - = stdin; DIR = archive"
     )
+    parser.add_argument("--csv-map", type=Path, metavar="FILE", help="CSV 各列的含义 / what columns of CSV files mean")
     parser.add_argument(
         "--from", dest="since", metavar="INSTANT", help="从何时收到的起 / received from then on (RFC 3339)"
     )
@@ -95,8 +97,8 @@ def _check(options: argparse.Namespace) -> None:
     if options.from_kafka is not None:
         if options.events:
             options.refuse("--from-kafka: EVENTS")
-        if options.since or options.before:
-            options.refuse("--from, --to: EVENTS")
+        if options.since or options.before or options.csv_map:
+            options.refuse("--from, --to, --csv-map: EVENTS")
     elif not options.events:
         options.refuse("the following arguments are required: EVENTS")
     elif options.to_kafka is None and options.city is None:
@@ -155,7 +157,8 @@ def _recorded(options: argparse.Namespace, progress: Progress) -> Recorded:
         instant_ms(options.since) if options.since else NEVER_MS,
         instant_ms(options.before) if options.before else FOREVER_MS,
     )
-    recorded = Recorded(options.events, window)
+    csv = None if options.csv_map is None else read_csv_map(options.csv_map)
+    recorded = Recorded(options.events, window, csv)
     if progress.shown:
         progress.expect(recorded.total())
     return recorded
