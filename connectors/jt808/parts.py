@@ -15,6 +15,8 @@ from haulwatch.domain.text import Text
 
 MAX_BYTES = 4 << 20
 """A picture of a terminal has some hundred kilobytes."""
+PART_BYTES = 256
+"""What a part takes in memory besides its body: parts of nothing are not for nothing."""
 MAX_MESSAGES = 8
 TIMEOUT_MS = 120_000
 ASK_AGAIN_MS = 15_000
@@ -47,11 +49,14 @@ class _Unfinished:
     latest: Frame
     touched_ms: int
     asked: bool = False
+    size: int = 0
     parts: dict[int, Frame] = field(default_factory=dict)
 
-    @property
-    def size(self) -> int:
-        return sum(len(part.body) for part in self.parts.values())
+    def put(self, number: int, frame: Frame) -> None:
+        """Keeps a part, in place of what came under its number before."""
+        before = self.parts.get(number)
+        self.size += len(frame.body) + PART_BYTES if before is None else len(frame.body) - len(before.body)
+        self.parts[number] = self.latest = frame
 
     def fits(self, frame: Frame) -> bool:
         """Whether the frame is a part of this message, rather than of the next one of its kind."""
@@ -89,7 +94,7 @@ class Assembler:
             if len(self._unfinished) >= self._max_messages:
                 faults.append(self._give_up(next(iter(self._unfinished)), "parts_incomplete"))
             message = self._unfinished[key] = _Unfinished(frame.part[0], frame, now_ms)
-        message.parts[frame.part[1]] = message.latest = frame
+        message.put(frame.part[1], frame)
         message.touched_ms = now_ms
         if len(message.parts) == message.total:
             del self._unfinished[key]

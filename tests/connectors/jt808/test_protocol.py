@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors.jt808.parts import Assembler
+from connectors.jt808.parts import MAX_BYTES, PART_BYTES, Assembler
 from connectors.jt808.protocol import Fault, Frame, FrameReader, encode
 from tests.connectors.jt808.frames import LOCATION, PHONE, frame, frames, location
 
@@ -167,13 +167,25 @@ def test_a_message_that_lacks_a_part_is_asked_for_once_and_then_given_up() -> No
 
 
 def test_parts_are_bounded_in_number_and_size() -> None:
-    assembler = Assembler(max_bytes=2_000, max_messages=2)
+    assembler = Assembler(max_bytes=2_500, max_messages=2)
     kinds = [Frame(kind, 2013, PHONE, 1, b"x" * 900, (9, 1)) for kind in (1, 2, 3)]
     assert [assembler.add(part, 0)[1] for part in kinds[:2]] == [[], []]
     assert [fault.code for fault in assembler.add(kinds[2], 0)[1]] == ["parts_incomplete"]
     assert [fault.code for fault in assembler.add(Frame(3, 2013, PHONE, 2, b"x" * 900, (9, 2)), 0)[1]] == [
         "parts_too_large"
     ]
+
+
+def test_parts_of_nothing_are_bounded_too() -> None:
+    """Sixty thousand empty parts took a minute to count, and as many objects."""
+    assembler = Assembler()
+    faults = [
+        fault.code
+        for number in range(1, 60_000)
+        for fault in assembler.add(Frame(0x0801, 2013, PHONE, number, b"", (0xFFFF, number)), 0)[1]
+    ]
+    assert set(faults) == {"parts_too_large"}
+    assert len(faults) == 60_000 // (MAX_BYTES // PART_BYTES + 1)
 
 
 def test_the_next_message_of_a_kind_ends_the_one_before() -> None:
