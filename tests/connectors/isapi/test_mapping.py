@@ -10,7 +10,6 @@ import pytest
 
 from connectors.isapi.document import read_json, read_xml
 from connectors.isapi.mapping import Seen, Yes, alerts, cover_of, seen, sighting
-from connectors.plates import read_plate
 from haulwatch.domain.errors import DeviceError
 from haulwatch.domain.events import Image, Sighting
 from tests.connectors.isapi.device import AT, HEARTBEAT, alert, jpeg, multipart
@@ -87,32 +86,6 @@ def test_cover_and_load_by_every_combination(said: tuple[Yes, Yes, Yes]) -> None
     event = event_of(alert(cover_plate=cover_plate, carries=carries, tarpaulin=tarpaulin))
     assert event.cover == COVERS[said]
     assert event.load == {"yes": "full", "no": "empty", "unknown": None}[carries]
-
-
-@pytest.mark.parametrize(
-    ("written", "plate", "color"),
-    [
-        ("蓝浙AX2P12", "浙AX2P12", "blue"),
-        ("黄浙E12345", "浙E12345", "yellow"),
-        ("黑黑A12345", "黑A12345", "black"),
-        ("黑A12345", "黑A12345", None),
-        ("黑浙A12345", "浙A12345", "black"),
-        ("绿浙AD12345", "浙AD12345", "green"),
-        ("黄绿浙AD12345", "浙AD12345", "yellow_green"),
-        ("白WJ浙12345", "WJ浙12345", "white"),
-        ("白KA12345", "KA12345", "white"),
-        ("浙E·12345", "浙E12345", None),
-        (" 浙e 12345 ", "浙E12345", None),
-        ("浙Ｅ１２３４５", "浙E12345", None),
-        ("黄浙E1234挂", "浙E1234挂", "yellow"),
-        ("A283KY77", "A283KY77", None),
-        ("粤Z1234港", "粤Z1234港", None),
-    ],
-)
-def test_plates_lose_the_colour_before_them(written: str, plate: str, color: str | None) -> None:
-    found = read_plate(written)
-    assert found is not None
-    assert (found.truck_id, found.color) == (plate, color)
 
 
 @pytest.mark.parametrize("written", ["", "noPlate", "NOPLATE", "unknown", " ", "无车牌", "未识别"])
