@@ -158,6 +158,8 @@ class Courier:
         except (NotAllowed, WorldError) as error:
             # Wrong settings too: whoever puts them right finds that nothing was lost meanwhile.
             return Answer(outcome="away", reason=error.text.en)
+        except UnicodeEncodeError:
+            return Answer(outcome="away", reason="a secret of the channel is not plain text")
         return self._sender.answer(reply, now_ms)
 
     def _count(self, state: DeliveryState, deliveries: int) -> None:

@@ -173,7 +173,7 @@ def retry_after_ms(reply: Reply, now_ms: int) -> int | None:
         return int(value[:9]) * 1000
     try:
         at = parsedate_to_datetime(value)
-    except ValueError:
+    except (ValueError, IndexError, TypeError, OverflowError):  # the parser's, for dates that are none
         return None
     at = at if at.tzinfo is not None else at.replace(tzinfo=UTC)
     return max(0, round((at - datetime.fromtimestamp(now_ms / 1000, UTC)).total_seconds() * 1000))

@@ -26,11 +26,12 @@ def send_trial(file: NotifyFile, channel: str, now_ms: int | None = None) -> Ans
     sender.check()
     wording = Wording(ZoneInfo("Asia/Shanghai"), {}, file.public_url)
     outgoing = Outgoing(file.allowed, ca_file=file.ca_file, proxy=file.proxy)
-    post = sender.post([trial(at_ms)], wording, at_ms)
     try:
-        reply = outgoing(post)
+        reply = outgoing(sender.post([trial(at_ms)], wording, at_ms))
     except NotAllowed as error:
         return Answer(outcome="refused", reason=error.text.en)
+    except UnicodeEncodeError:
+        return Answer(outcome="refused", reason="a secret of the channel is not plain text")
     return sender.answer(reply, at_ms)
 
 

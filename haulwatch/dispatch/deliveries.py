@@ -213,7 +213,8 @@ class Deliveries:
         ours = _rows.c.channel == channel
         fresh = {"state": "queued", "wanted_at": at, "due_at": at, "done_at": None}
         with writing(self._engine) as connection:
-            connection.execute(update(_tries).where(_tries.c.channel == channel).values(paused_until=None))
+            resting = (_tries.c.channel == channel) & _tries.c.paused_until.is_not(None)
+            connection.execute(update(_tries).where(resting).values(paused_until=None))
             connection.execute(update(_rows).where(ours, _rows.c.state == "failed").values(due_at=at))
             return connection.execute(update(_rows).where(ours, _rows.c.state == "given_up").values(fresh)).rowcount
 

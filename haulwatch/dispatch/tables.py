@@ -199,7 +199,8 @@ delivery_attempts = Table(
     Column("reason", Text),
     Column("failures", Integer, nullable=False),
     Column("paused_until", String(24)),
-    Index("ix_delivery_attempts_channel", "channel", "at"),
+    Index("ix_delivery_attempts_channel_at", "channel", "at"),
+    Index("ix_delivery_attempts_channel_attempt_id", "channel", "attempt_id"),
 )
 """Every request to a channel, written before it is made: `outcome` is null until it is known (or for ever, after a
 crash). `failures` in a row, this one included."""
@@ -223,6 +224,6 @@ deliveries = Table(
     Column("reason", Text),
     Column("done_at", String(24)),
     UniqueConstraint("change_id", "step", "channel"),
-    Index("ix_deliveries_channel", "channel", "state", "due_at"),
+    Index("ix_deliveries_state", "state", "channel", "due_at"),
 )
 """Which change goes to which channel, and how far that has come; see `haulwatch.domain.deliveries`."""

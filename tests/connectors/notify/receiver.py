@@ -6,6 +6,7 @@ import base64
 import hashlib
 import hmac
 import json
+import ssl
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -49,7 +50,7 @@ ROBOT_OK = Reply(body=b'{"errcode":0,"errmsg":"ok"}')
 class Receiver:
     """Answers with the replies of `replies`, one a request, then always with `then`."""
 
-    def __init__(self, *replies: Reply, then: Reply = OK, port: int = 0) -> None:
+    def __init__(self, *replies: Reply, then: Reply = OK, tls: ssl.SSLContext | None = None) -> None:
         self.requests: list[Request] = []
         self.replies = list(replies)
         self.then = then
@@ -70,7 +71,9 @@ class Receiver:
             def log_message(self, *_arguments: object) -> None:
                 pass
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        if tls is not None:
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
         self.port = self._server.server_address[1]
         self.url = f"http://127.0.0.1:{self.port}"
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)

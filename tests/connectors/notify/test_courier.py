@@ -185,3 +185,20 @@ def test_a_message_that_nobody_can_digest_does_not_keep_the_others_back(tmp_path
     world.settle()
     assert len(world.told) == 2
     world.store.close()
+
+
+def test_a_secret_that_no_header_can_carry_waits_for_a_better_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TOKEN", "\udcff")
+    file = file_of(FILE.replace("rate_per_minute", "token: 'env:TOKEN', rate_per_minute"))
+    world = World(tmp_path)
+    world.file = file
+    world.restart()
+    world.open(1)
+    assert world.step() == 0
+    assert [entry.reason for entry in world.log.log()] == ["a secret of the channel is not plain text"]
+    monkeypatch.setenv("TOKEN", "good")
+    world.settle()
+    assert world.told == {"HW-20260501-0001"}
+    world.store.close()

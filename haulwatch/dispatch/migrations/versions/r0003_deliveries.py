@@ -26,7 +26,8 @@ def upgrade() -> None:
         sa.Column("failures", sa.Integer, nullable=False),
         sa.Column("paused_until", INSTANT),
     )
-    op.create_index("ix_delivery_attempts_channel", "delivery_attempts", ["channel", "at"])
+    op.create_index("ix_delivery_attempts_channel_at", "delivery_attempts", ["channel", "at"])
+    op.create_index("ix_delivery_attempts_channel_attempt_id", "delivery_attempts", ["channel", "attempt_id"])
     op.create_table(
         "deliveries",
         sa.Column("delivery_id", COUNTER, primary_key=True),
@@ -47,4 +48,4 @@ def upgrade() -> None:
         sa.UniqueConstraint("change_id", "step", "channel", name="uq_deliveries_change_id_step_channel"),
     )
     op.create_index("ix_deliveries_order_id", "deliveries", ["order_id"])
-    op.create_index("ix_deliveries_channel", "deliveries", ["channel", "state", "due_at"])
+    op.create_index("ix_deliveries_state", "deliveries", ["state", "channel", "due_at"])
