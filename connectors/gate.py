@@ -9,13 +9,14 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
 from fastapi import APIRouter
 
 from connectors.pictures import PictureStore
+from connectors.plate_board import PlateBoard
 from haulwatch.domain.events import Event
 from haulwatch.domain.registry import Registry
 from haulwatch.metrics import Sample
@@ -38,7 +39,7 @@ class Gate:
     """`registry` gives the city's tables as they are in force now; `pictures` is None where none are kept.
 
     `waiting` is a folder for what was taken and is not in the log yet, for each connector to make its own in it; other
-    processes may share it. None where there is none.
+    processes may share it. None where there is none. `plates` knows what cameras have seen lately.
     """
 
     submit: Submit
@@ -46,6 +47,7 @@ class Gate:
     pictures: PictureStore | None
     now_ms: Callable[[], int]
     waiting: Path | None = None
+    plates: PlateBoard = field(default_factory=PlateBoard)
 
 
 class Feed(Protocol):

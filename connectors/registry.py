@@ -11,5 +11,8 @@ from connectors.jt808.spec import JT808
 from connectors.mqtt.spec import MQTT
 from connectors.spec import Connector
 from connectors.traccar.spec import TRACCAR
+from connectors.weighbridge.spec import WEIGHBRIDGE
 
-CONNECTORS: dict[str, Connector] = {connector.name: connector for connector in (JT808, ISAPI, CAMERA, TRACCAR, MQTT)}
+CONNECTORS: dict[str, Connector] = {
+    connector.name: connector for connector in (JT808, ISAPI, CAMERA, TRACCAR, MQTT, WEIGHBRIDGE)
+}

@@ -20,8 +20,11 @@ from connectors.isapi.settings import IsapiSettings
 from connectors.mqtt.feed import Mqtt
 from connectors.mqtt.settings import MqttSettings
 from connectors.pictures import PictureFolder
+from connectors.plate_board import PlateBoard
 from connectors.traccar.feed import Traccar
 from connectors.traccar.settings import TraccarSettings
+from connectors.weighbridge.feed import WeighbridgeFeed
+from connectors.weighbridge.settings import WeighbridgeSettings
 from haulwatch.city.documents import read_document
 from haulwatch.domain.errors import AuthorError, WorldError
 from haulwatch.domain.registry import Registry
@@ -41,6 +44,7 @@ class ConnectorsFile(BaseModel):
     camera: CameraSettings | None = None
     traccar: TraccarSettings | None = None
     mqtt: MqttSettings | None = None
+    weighbridge: WeighbridgeSettings | None = None
 
 
 MAKERS: dict[str, Callable[[Any, Gate], Feed]] = {
@@ -48,6 +52,7 @@ MAKERS: dict[str, Callable[[Any, Gate], Feed]] = {
     "camera": CameraFeed,
     "traccar": Traccar,
     "mqtt": Mqtt,
+    "weighbridge": WeighbridgeFeed,
 }
 """What makes the connector of each section of the file."""
 
@@ -84,12 +89,14 @@ class Feeds:
         if self._commit is None:
             return
         store = None if pictures is None else PictureFolder(pictures)
+        plates = PlateBoard()
         gate = Gate(
-            submit=self._commit.submit,
+            submit=plates.noting(self._commit.submit),
             registry=registry,
             pictures=store,
             now_ms=now_ms,
             waiting=None if pictures is None else pictures / WAITING_FOLDER,
+            plates=plates,
         )
         try:
             for name, section in switched_on:

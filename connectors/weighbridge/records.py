@@ -1,0 +1,112 @@
+"""What a platform posts, taken apart into records: JSON by path, CSV by the names in its first line. No I/O."""
+
+from __future__ import annotations
+
+import csv
+import io
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from connectors.field_map import Lookup, at_path
+from haulwatch.domain.errors import DeviceError
+from haulwatch.domain.text import Text
+
+MAX_RECORDS = 5_000
+LONGEST_CELL = 12 * 1024 * 1024
+"""A picture in Base64; the body is bounded anyway."""
+csv.field_size_limit(LONGEST_CELL)
+
+
+class Record(Struct, frozen=True):
+    """One of them: `row` counts from 1 without the names of a CSV, `lookup` gives its values."""
+
+    row: int
+    lookup: Lookup
+    content: Any
+    fault: DeviceError | None = None
+
+    def raw(self) -> bytes:
+        """What it was, as JSON."""
+        try:
+            return msgspec.json.encode(self.content)
+        except RecursionError:
+            return b""
+
+
+def read_json(body: bytes, path: str | None, encoding: str = "utf-8-sig") -> list[Record]:
+    """The objects at `path` (the whole body without one); one object is a list of one.
+
+    Raises DeviceError: not_utf8, not_json, no_records, too_many.
+    """
+    value = _json(_text(body, encoding))
+    if path is not None:
+        value = at_path(value, path)
+    items = value if isinstance(value, list) else [value]
+    if value is None or len(items) > MAX_RECORDS:
+        raise _no_records() if value is None else _too_many(len(items))
+    return [_object(row, item) for row, item in enumerate(items, 1)]
+
+
+def read_csv(body: bytes, delimiter: str = ",", encoding: str = "utf-8-sig") -> list[Record]:
+    """The rows below the names. Raises DeviceError: not_utf8, no_records, too_many, bad_csv."""
+    reader = csv.reader(io.StringIO(_text(body, encoding), newline=""), delimiter=delimiter, strict=True)
+    rows: list[list[str]] = []
+    try:
+        for row in reader:
+            if any(cell.strip() for cell in row):
+                rows.append(row)
+            if len(rows) > MAX_RECORDS + 1:
+                raise _too_many(len(rows) - 1)
+    except csv.Error as error:
+        text = Text(f"第 {reader.line_num} 行不是 CSV：{error}", f"line {reader.line_num} is no CSV: {error}")
+        raise DeviceError("bad_csv", text) from error
+    if not rows:
+        raise _no_records()
+    names = [name.strip() for name in rows[0]]
+    return [_cells(number, names, cells) for number, cells in enumerate(rows[1:], 1)]
+
+
+def _object(row: int, item: Any) -> Record:
+    if isinstance(item, dict):
+        return Record(row, lambda path: at_path(item, path), item)
+    text = Text("这一项不是对象", "this is not an object")
+    return Record(row, _nothing, item, DeviceError("not_an_object", text))
+
+
+def _cells(row: int, names: list[str], cells: list[str]) -> Record:
+    if len(cells) > len(names):
+        text = Text(f"有 {len(cells)} 列，表头只有 {len(names)} 列", f"{len(cells)} cells under {len(names)} names")
+        return Record(row, _nothing, cells, DeviceError("bad_csv", text))
+    values = dict(zip(names, cells, strict=False))
+    return Record(row, values.get, values)
+
+
+def _nothing(_name: str) -> None:
+    return None
+
+
+def _text(body: bytes, encoding: str) -> str:
+    try:
+        text = body.decode(encoding)
+        text.encode()  # some encodings hide halves of characters, which nothing of ours can hold
+        return text
+    except (UnicodeError, LookupError) as error:
+        raise DeviceError("not_utf8", Text(f"不是 {encoding} 编码", f"it is not {encoding}")) from error
+
+
+def _json(text: str) -> Any:
+    try:
+        return msgspec.json.decode(text)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
+        raise DeviceError("not_json", Text(f"不是合法的 JSON：{error}", f"not JSON: {error}")) from error
+
+
+def _no_records() -> DeviceError:
+    return DeviceError("no_records", Text("里面没有记录", "there are no records in it"))
+
+
+def _too_many(count: int) -> DeviceError:
+    text = Text(f"一次最多 {MAX_RECORDS} 条，收到 {count} 条以上", f"{count} records or more; {MAX_RECORDS} at once")
+    return DeviceError("too_many", text)
