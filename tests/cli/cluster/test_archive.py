@@ -10,6 +10,7 @@ from random import Random
 import pytest
 from kafka import KafkaProducer
 
+from connectors.kafka_topics import create
 from haulwatch.bootstrap import archive as bootstrap_archive
 from haulwatch.bootstrap.archive import Archiver, KafkaSource
 from haulwatch.domain.events import CityActivated
@@ -20,6 +21,7 @@ from tests.cli.cluster.conftest import PARTITIONS, Command, records
 from tests.connectors.archive.logs import random_log, read_back
 from tests.connectors.archive.test_command import until
 from tests.connectors.archive.test_writing import HOUR, files, fix
+from tests.kafka.broker import Broker
 
 UNTIL = "2026-05-03T00:00:00Z"
 
@@ -136,3 +138,40 @@ def test_topics_made_anew_are_another_log(command: Command, topics: ClusterSetti
         "archive", "--kafka", topics.kafka, "--topic-prefix", "another", "--out", out, "--lang", "en", code=3
     )
     assert "topics create" in another
+
+
+def test_a_broker_that_goes_away_is_waited_for(
+    own_broker: Broker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bootstrap_archive, "POLL_S", 0.05)
+    monkeypatch.setattr(bootstrap_archive, "AGAIN_S", 0.2)
+    settings = ClusterSettings(kafka=own_broker.bootstrap, topic_prefix="away")
+    create(settings, PARTITIONS)
+    home = partition("浙E12345", PARTITIONS)
+    out = tmp_path / "archive"
+    told: list[str] = []
+    archiver = Archiver(KafkaSource(settings), out, tell=lambda text: told.append(text.en))
+    thread = threading.Thread(target=archiver.follow)
+    thread.start()
+
+    def write(*ids_at: tuple[str, float]) -> None:
+        producer = KafkaProducer(bootstrap_servers=settings.brokers)
+        for name, t_s in ids_at:
+            producer.send(settings.topics.observations, encode_event(fix(t_s, name)), partition=home).get(30)
+        producer.close()
+
+    try:
+        write(("a", 0), ("b", HOUR + 300), ("c", HOUR + 301))
+        until(lambda: len(files(out)) == 1)
+        own_broker.kill()
+        until(lambda: any("is not available" in line for line in told))
+        own_broker.start()
+        own_broker.wait_ready()
+        write(("d", HOUR + 302), ("e", 2 * HOUR + 300))
+        until(lambda: len(files(out)) == 2)
+    finally:
+        archiver.stop()
+        thread.join(30)
+    assert not thread.is_alive()
+    assert list(files(out).values()) == [["a"], ["b", "c", "d"]]
+    assert sum("is not available" in line for line in told) <= 3  # said once, not with every attempt
