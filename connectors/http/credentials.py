@@ -70,9 +70,11 @@ class Credentials(BaseModel):
             raise author_error(
                 "N004", Text("open: true 必须用 networks 限定网段", "open: true needs networks from where it is open")
             )
-        if self.user is not None and not re.fullmatch(r'[^\x00-\x1f:"\\]{1,64}', self.user):
+        if self.user is not None and not re.fullmatch(r"[!#-9;-\[\]-~]{1,64}", self.user):
             raise author_error(
-                "N005", Text("user 含有不能用的字符", "user has characters that cannot be sent"), inside=("user",)
+                "N005",
+                Text('user 只用可打印的 ASCII 字符，不含 : " \\', 'user is printable ASCII without : " \\'),
+                inside=("user",),
             )
         return self
 

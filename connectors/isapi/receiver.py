@@ -24,7 +24,7 @@ from connectors.isapi.settings import CameraSettings, IsapiSettings
 from connectors.isapi.waiting import Waiting, pair_key
 from haulwatch.domain.errors import DeviceError, WorldError
 from haulwatch.domain.events import Sighting
-from haulwatch.domain.instants import to_datetime
+from haulwatch.domain.instants import to_datetime, to_ms
 from haulwatch.domain.text import Text
 from haulwatch.metrics import Sample
 from haulwatch.wire import DeadLetter, printable
@@ -47,8 +47,8 @@ class Taken:
     def __init__(self) -> None:
         self.events: list[Sighting] = []
         self.letters: list[DeadLetter] = []
-        self.pairs: list[tuple[str, str]] = []
-        """Of messages that are whole: the key of their pair, their own event id."""
+        self.pairs: list[tuple[str, Sighting]] = []
+        """Messages that are whole, under the keys of their pairs."""
 
 
 class IsapiFeed:
@@ -204,29 +204,29 @@ class IsapiFeed:
         pair = pair_key(sender, one.uuid or f"{one.at.isoformat()}|{event.truck_id}")
         if not one.more_to_come:
             taken.events.append(event)
-            taken.pairs.append((pair, event.event_id))
+            taken.pairs.append((pair, event))
         elif self._waiting is None:
             taken.events.append(event)
         else:
             self._waiting.hold(pair, event, received_ms)
             self._count(sender, "plate_held")
             if self._knows(event.event_id.removesuffix(":plate")):  # asked last: the other half may be on its way
-                self._waiting.drop(pair)
+                self._waiting.drop(pair, to_ms(event.at))
 
     def _wanted(self, one: Seen) -> bool:
         if self._settings.vehicles == "all" or one.plate.truck_id in self._gate.registry().trucks:
             return True
         return self._settings.vehicles == "trucks" and one.fields.get("vehicle_type") not in NO_TRUCKS
 
-    def _settle(self, pairs: Sequence[tuple[str, str]]) -> None:
+    def _settle(self, pairs: Sequence[tuple[str, Sighting]]) -> None:
         """Whole messages are in the log: their first halves are needed no more."""
-        for pair, event_id in pairs:
+        for pair, event in pairs:
             with self._lock:
-                self._whole[event_id] = None
+                self._whole[event.event_id] = None
                 if len(self._whole) > KNOWN_PAIRS:
                     self._whole.popitem(last=False)
             if self._waiting is not None:
-                self._waiting.drop(pair)
+                self._waiting.drop(pair, to_ms(event.at))
 
     def _knows(self, event_id: str) -> bool:
         with self._lock:

@@ -1,7 +1,8 @@
 """First halves of messages in two, on disk until the other half is in the log or does not come.
 
 The folder is all there is: nothing is lost when the process is killed, and processes that share the folder finish what
-another has begun. An event's file is its own JSON; its name says whose it is and when it came.
+another has begun. An event's file is its own JSON; its name says whose it is, when it came, of
+when it speaks.
 """
 
 from __future__ import annotations
@@ -14,10 +15,13 @@ from pathlib import Path
 from connectors.pictures import write_whole
 from haulwatch.domain.errors import DeviceError, WorldError
 from haulwatch.domain.events import Event, Sighting
+from haulwatch.domain.instants import to_ms
 from haulwatch.domain.text import Text
 from haulwatch.wire import decode_logged, encode_event
 
 SUFFIX = ".json"
+SLACK_MS = 2_000
+"""By how much the times of the two halves may differ."""
 
 
 def pair_key(sender: str, uuid: str) -> str:
@@ -34,15 +38,19 @@ class Waiting:
     def hold(self, key: str, event: Sighting, received_ms: int) -> None:
         """Keeps a first half; durable when it returns."""
         data = encode_event(event)
-        name = f"{key}-{received_ms}-{hashlib.sha256(event.event_id.encode()).hexdigest()[:16]}{SUFFIX}"
+        at_ms = to_ms(event.at)
+        name = f"{key}-{received_ms}-{at_ms}-{hashlib.sha256(event.event_id.encode()).hexdigest()[:16]}{SUFFIX}"
         with _world(self._folder):
             self._folder.mkdir(parents=True, exist_ok=True)
             write_whole(self._folder / name, data)
 
-    def drop(self, key: str) -> int:
-        """Forgets the first halves of this pair: how many there were."""
+    def drop(self, key: str, at_ms: int) -> int:
+        """Forgets the first halves of a message of `at_ms`, or of before: how many there were.
+
+        A camera that sees a vehicle several times says the same UUID each time; what it saw later waits on.
+        """
         with _world(self._folder):
-            found = list(self._folder.glob(f"{key}-*{SUFFIX}"))
+            found = [path for path in self._folder.glob(f"{key}-*{SUFFIX}") if _numbers(path)[1] <= at_ms + SLACK_MS]
             for path in found:
                 path.unlink(missing_ok=True)
         return len(found)
@@ -50,7 +58,7 @@ class Waiting:
     def due(self, before_ms: int) -> list[Path]:
         """Those that came at `before_ms` or earlier; to be read, and given to `done` in the end."""
         with _world(self._folder):
-            return [path for path in sorted(self._folder.glob(f"*{SUFFIX}")) if _received_ms(path) <= before_ms]
+            return [path for path in sorted(self._folder.glob(f"*{SUFFIX}")) if _numbers(path)[0] <= before_ms]
 
     def read(self, path: Path) -> Event | None:
         """The event of one of them; None where the other half has come meanwhile.
@@ -76,10 +84,12 @@ class Waiting:
             return sum(1 for _ in self._folder.glob(f"*{SUFFIX}"))
 
 
-def _received_ms(path: Path) -> int:
-    """When it came; what is not called as we call it came long ago."""
-    received = path.name.split("-")[1:2]
-    return int(received[0]) if received and received[0].isdecimal() else 0
+def _numbers(path: Path) -> tuple[int, int]:
+    """When it came and of when it speaks; what is not called as we call it is of long ago."""
+    parts = path.stem.split("-")[1:3]
+    if len(parts) < 2 or not all(part.isdecimal() for part in parts):
+        return 0, 0
+    return int(parts[0]), int(parts[1])
 
 
 @contextlib.contextmanager

@@ -314,6 +314,23 @@ class TestMessagesInTwo:
             assert served.send(alert("浙E00002", uuid="two")) == 200
             assert len(served.waiting()) == 1
 
+    def test_a_vehicle_that_is_seen_again_waits_for_its_own_second_half(self, served: Served) -> None:
+        with served.running():
+            assert served.send(alert(at=AT - timedelta(seconds=30), in_anpr=MORE)) == 200
+            assert served.send(alert(in_anpr=MORE)) == 200
+            assert served.send(alert(at=AT - timedelta(seconds=30))) == 200
+            assert len(served.waiting()) == 1
+            served.now_ms += 5_000
+            assert served.feed.sweep() == 1
+        assert [event.at for event in served.sightings] == [AT - timedelta(seconds=30), AT]
+
+    def test_halves_whose_times_differ_a_little_are_one(self, served: Served) -> None:
+        with served.running():
+            assert served.send(alert(in_anpr=MORE)) == 200
+            assert served.send(alert(at=AT - timedelta(seconds=1))) == 200
+            assert served.waiting() == []
+        assert len(served.sightings) == 1
+
     def test_without_a_folder_or_a_hold_it_is_an_event_at_once(self, served: Served) -> None:
         with served.running(pictures=False):
             assert served.send(alert(in_anpr=MORE)) == 200

@@ -1,0 +1,33 @@
+"""The way of a platform's body from bytes to sightings, for a fuzzer: raises DeviceError or nothing."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from connectors.camera.mapping import events_of, seen, sighting, without_pictures
+from connectors.camera.settings import CameraSettings
+from haulwatch.city.documents import read_document
+from tests.connectors.camera.device import AT, SETTINGS, body_of, record
+
+NOW = AT + timedelta(seconds=2)
+
+
+def _source() -> CameraSettings:
+    found, findings = read_document("c.yaml", SETTINGS.replace("@token", "env:TOKEN").encode(), CameraSettings)
+    assert found is not None, findings
+    return found
+
+
+FALCON = _source().sources["falcon-eye"]
+
+
+def read(data: bytes) -> None:
+    """A body of the platform of `device`."""
+    for one in events_of(data, FALCON):
+        without_pictures(one)
+        said = seen(one, FALCON, "falcon-eye")
+        if said is not None:
+            sighting(said, "falcon-eye", (), NOW)
+
+
+SEEDS = (body_of([record()]), body_of([record("浙A12345"), {"unit": "FE-2"}]))
