@@ -15,7 +15,7 @@ from connectors.notify.outgoing import Post, Reply
 from connectors.notify.settings import Channel, ChannelType, NotifyFile
 from connectors.notify.signing import dingtalk_sign, webhook_key, webhook_signature
 from connectors.notify.steps import step_of
-from connectors.notify.texts import Style, Wording, compose, masked, navigation_url, order_url
+from connectors.notify.texts import Message, Style, Wording, compose, masked, navigation_url, order_url
 from connectors.secret_values import SecretPlace
 from haulwatch.domain.deliveries import Answer, Delivery
 
@@ -40,10 +40,11 @@ class Sender:
         self.channel: Channel = file.channels[name]
         self.bundle = self.channel.bundle if self.channel.type != "webhook" else None
         self._public_url = file.public_url
+        self._call_out = _called_out(self.channel)
         self._style = Style(
             markdown=self.channel.type in ("dingtalk", "wecom"),
             newline={"dingtalk": "\n\n", "sms": " "}.get(self.channel.type, "\n"),
-            limit=LIMITS[self.channel.type],
+            limit=LIMITS[self.channel.type] - len(self._call_out.encode()) - 2,
             lang=file.language(self.channel),
             mask=file.masks(self.channel),
             template=self.channel.template,
@@ -72,9 +73,19 @@ class Sender:
         message = compose(deliveries, self._style, wording)
         if self.channel.type == "sms":
             return self._sms(deliveries, message.text)
-        markdown = {"content": message.text} if self.channel.type == "wecom" else None
-        body = {"msgtype": "markdown", "markdown": markdown or {"title": message.title, "text": message.text}}
-        url = self.url()
+        return self._robot(message, any(one.change.order.urgency == "urgent" for one in deliveries), now_ms)
+
+    def _robot(self, message: Message, urgent: bool, now_ms: int) -> Post:
+        text = message.text
+        if urgent and self._call_out:
+            text += self._style.newline + self._call_out
+        url, mention = self.url(), self.channel.mention
+        if self.channel.type == "wecom":
+            return self._made(url, {"Content-Type": _JSON}, _encoded(_markdown({"content": text})))
+        body = _markdown({"title": message.title, "text": text})
+        if urgent and mention:
+            people = [person for person in mention if person != "all"]
+            body["at"] = {"atMobiles": people, "isAtAll": "all" in mention}
         if self.channel.secret is not None:
             signed = dingtalk_sign(self.channel.secret.value(), now_ms)
             url = _with_query(url, {"timestamp": str(now_ms), "sign": signed})
@@ -149,6 +160,17 @@ class Sender:
         if _plain(said[success.field]) in success.values:
             return Answer(outcome="sent", status=reply.status)
         return Answer(outcome="refused", status=reply.status, reason=_quoted(reply.body))
+
+
+def _markdown(content: dict[str, str]) -> dict[str, Any]:
+    return {"msgtype": "markdown", "markdown": content}
+
+
+def _called_out(channel: Channel) -> str:
+    """What mentions people: DingTalk wants its `atMobiles` in the text too, WeCom reads `<@userid>` there."""
+    if channel.type == "wecom":
+        return " ".join(f"<@{person}>" for person in channel.mention)
+    return " ".join(f"@{person}" for person in channel.mention if person != "all")
 
 
 def by_status(reply: Reply, now_ms: int) -> Answer | None:

@@ -43,6 +43,10 @@ GATEWAY_FIELDS = ("text", "phones", "phone_list", "order_id", "message_id")
 """What the fields of an SMS gateway's request may name."""
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}", re.ASCII)
+_MENTIONED: dict[ChannelType, re.Pattern[str]] = {
+    "dingtalk": re.compile(r"all|\+?[0-9]{5,15}", re.ASCII),
+    "wecom": re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}", re.ASCII),
+}
 _OF_TYPE: dict[str, tuple[ChannelType, ...]] = {
     "secret": ("webhook", "dingtalk"),
     "phones": ("sms",),
@@ -51,6 +55,7 @@ _OF_TYPE: dict[str, tuple[ChannelType, ...]] = {
     "success": ("sms",),
     "template": ("dingtalk", "wecom", "sms"),
     "bundle": ("dingtalk", "wecom", "sms"),
+    "mention": ("dingtalk", "wecom"),
 }
 """Settings that only these types of channels have."""
 
@@ -102,6 +107,7 @@ class Channel(BaseModel):
     lang: Languages | None = None
     mask_plates: bool | None = None
     template: Annotated[str, _template(TEXT_FIELDS)] | None = None
+    mention: tuple[str, ...] = ()
     phones: tuple[str, ...] = ()
     fields: dict[str, Annotated[str, _template(GATEWAY_FIELDS)]] = {}
     form: bool = False
@@ -126,6 +132,13 @@ class Channel(BaseModel):
             raise author_error("M006", text)
         if self.type == "sms" and not (self.phones and self.fields):
             raise author_error("M006", Text("sms 需要 phones 和 fields", "sms needs phones and fields"))
+        for number, person in enumerate(self.mention):
+            if not _MENTIONED[self.type].fullmatch(person) or (self.type, person) == ("wecom", "all"):
+                text = Text(
+                    f"“{person}” 不能被 @：钉钉写手机号或 all，企业微信写成员的 userid",
+                    f"“{person}” cannot be mentioned: a phone number or all (DingTalk), a userid (WeCom)",
+                )
+                raise author_error("M006", text, inside=("mention", number))
         for number, phone in enumerate(self.phones):
             if not re.fullmatch(r"\+?[0-9]{5,15}", phone, re.ASCII):
                 text = Text(f"“{phone}” 不是电话号码", f"“{phone}” is no phone number")

@@ -24,6 +24,7 @@ from tests.connectors.notify.receiver import ROBOT_OK, Receiver, Request, verify
 from tests.connectors.notify.receiver import Reply as Said
 from tests.dispatch.conftest import a_breach
 from tests.e2e.children import wait_until
+from tests.postgresql.server import Postgres
 
 ANYONE = Actor("local", frozenset(ROLES))
 SQUADS = {"S1": Squad(squad_id="S1", channel="squad-one")}
@@ -308,15 +309,10 @@ def test_a_robot_that_is_dead_is_no_reason_to_be_unready_but_a_log_that_is_away_
         with monkeypatch.context() as broken:
             broken.setattr(notifier._log, "changes", away)
 
-            def unready() -> bool:
-                try:
-                    notifier.check()
-                except WorldError as error:
-                    return "the database is away" in str(error)
-                return False
-
-            wait_until(unready, "it is unready", 10)
-        wait_until(lambda: not unready(), "it is ready again", 10)
+            wait_until(lambda: not is_ready(notifier), "it is unready", 10)
+            with pytest.raises(WorldError, match="the database is away"):
+                notifier.check()
+        wait_until(lambda: is_ready(notifier), "it is ready again", 10)
 
 
 @sqlite
@@ -338,3 +334,31 @@ def test_what_was_sent_while_the_log_was_away_is_written_later_not_sent_again(
             take(store, 1)
             wait_until(lambda: states(store) == ["sent"], "it is written", 20)
         assert len(receiver.requests) == 1
+
+
+def test_a_database_that_goes_and_comes_back(own_postgres: Postgres, clock: Clock) -> None:
+    store = open_store(own_postgres.url().render_as_string(hide_password=False), clock_ms=clock)
+    with Receiver() as receiver:
+        notifier = notifier_of(store, clock, {"platform": channel_of(receiver)}, TO_PLATFORM)
+        with running(notifier):
+            take(store, 1)
+            receiver.wait(1)
+            wait_until(lambda: states(store) == ["sent"], "the first is done", 10)
+            own_postgres.kill()
+            wait_until(lambda: not is_ready(notifier), "it says so", 20)
+            own_postgres.start()
+            wait_until(lambda: is_ready(notifier), "it is ready again", 60)
+            take(store, 2)
+            assert set(orders_of(receiver.wait(2, timeout_s=60))) == {"HW-20260501-0001", "HW-20260501-0002"}
+            wait_until(lambda: states(store) == ["sent", "sent"], "the second is done", 10)
+            assert notifier.failure is None
+    store.close()
+
+
+def is_ready(notifier: Notifier) -> bool:
+    """What /readyz would say."""
+    try:
+        notifier.check()
+    except WorldError:
+        return False
+    return True

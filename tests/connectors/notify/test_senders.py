@@ -78,6 +78,25 @@ def test_wecom(make: Callable[[str], Sender], wording: Wording) -> None:
     assert len(content.encode()) <= 4096
 
 
+def test_people_are_mentioned_only_where_it_is_urgent(wording: Wording) -> None:
+    file = file_of(
+        "allow_hosts: [r.example.org]\nchannels:\n"
+        "  ding: {type: dingtalk, url: 'https://r.example.org/', mention: [13800138000, all]}\n"
+        "  wecom: {type: wecom, url: 'https://r.example.org/', mention: [ZhangSan, lisi]}\n"
+    )
+    ding, wecom = Sender("ding", file), Sender("wecom", file)
+    urgent = [a_delivery(number) for number in range(1, 500)]
+    body = sent(ding.post(urgent, wording, NOW_MS)).json
+    assert body["at"] == {"atMobiles": ["13800138000"], "isAtAll": True}
+    assert body["markdown"]["text"].endswith("\n\n@13800138000")
+    content = sent(wecom.post(urgent, wording, NOW_MS)).json["markdown"]["content"]
+    assert content.endswith("\n<@ZhangSan> <@lisi>")
+    assert len(content.encode()) <= 4096
+    calm = [a_delivery(1, urgency="normal")]
+    assert "at" not in sent(ding.post(calm, wording, NOW_MS)).json
+    assert "<@" not in sent(wecom.post(calm, wording, NOW_MS)).json["markdown"]["content"]
+
+
 def test_a_webhook_is_signed_and_the_same_in_every_attempt(make: Callable[[str], Sender], wording: Wording) -> None:
     sender, delivery = make("platform"), a_delivery(3)
     first, again = (sent(sender.post([delivery], wording, at_ms)) for at_ms in (NOW_MS, NOW_MS + 60_000))
