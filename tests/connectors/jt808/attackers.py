@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
+import resource
 import socket
 import struct
 import sys
@@ -106,6 +107,20 @@ async def silence(port: int, phones: Sequence[str]) -> None:
     await _again_and_again(attack, 50)
 
 
+async def crowding(port: int, phones: Sequence[str]) -> None:
+    """More silent connections than there may be strangers; each comes again a second after it was thrown out."""
+    del phones
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+    async def attack() -> None:
+        reader, writer = await _opened(port)
+        await reader.read(1)
+        writer.close()
+
+    await _again_and_again(attack, min(6_000, hard - 100), 1.0)
+
+
 async def strangers(port: int, phones: Sequence[str]) -> None:
     """Others' numbers with wrong codes, and locations under numbers that are not theirs."""
 
@@ -138,6 +153,7 @@ ATTACKS: dict[str, Attack] = {
     "flood": flood,
     "rubbish": rubbish,
     "silence": silence,
+    "crowding": crowding,
     "strangers": strangers,
     "twins": twins,
 }
