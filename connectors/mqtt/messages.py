@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 import msgspec
@@ -26,6 +26,8 @@ MAX_PAYLOAD_BYTES = 256 * 1024
 MAX_RECORDS = 5_000
 """Of one message: each bad one costs a dead letter."""
 
+KNOWN_TOPICS = 10_000
+"""Of so many it is remembered which subscription fits."""
 _raws = msgspec.json.Decoder(list[msgspec.Raw])
 
 
@@ -42,17 +44,27 @@ class Reader:
     def __init__(self, subscriptions: Sequence[Subscription], finder: TruckFinder) -> None:
         self._subscriptions = [(plain_filter(one.topic), one, one.map) for one in subscriptions]
         self._finder = finder
+        self._first = lru_cache(KNOWN_TOPICS)(self._first_fitting)
 
     def subscription(self, topic: str) -> Subscription | None:
         """The first that fits the topic."""
-        return next((one for filter_, one, _map in self._subscriptions if topic_matches_sub(filter_, topic)), None)
+        found = self._first(topic)
+        return None if found is None else found[0]
+
+    def _first_fitting(self, topic: str) -> tuple[Subscription, FieldMap] | None:
+        fitting = ((one, map_) for filter_, one, map_ in self._subscriptions if topic_matches_sub(filter_, topic))
+        return next(fitting, None)
 
     def read(self, topic: str, payload: bytes, received_ms: int) -> Taken:
         """Raises WorldError while terminals are to be looked up and no trucks are known, and nothing else."""
         source, received_at = source_name("mqtt", topic), to_datetime(received_ms)
         taken = Taken([], [])
         try:
-            one, map_ = self._fitting(topic)
+            found = self._first(topic)
+            if found is None:
+                text = Text("没有订阅这个主题（会话里留下的旧订阅）", "a topic that is no longer subscribed to")
+                raise DeviceError("not_subscribed", text)
+            one, map_ = found
             if len(payload) > MAX_PAYLOAD_BYTES:
                 text = Text(f"消息过大（{len(payload)} 字节）", f"message too large ({len(payload)} bytes)")
                 raise DeviceError("too_large", text)
@@ -63,13 +75,6 @@ class Reader:
         except DeviceError as error:
             taken.letters.append(_letter(error, source, payload))
         return taken
-
-    def _fitting(self, topic: str) -> tuple[Subscription, FieldMap]:
-        for filter_, one, map_ in self._subscriptions:
-            if topic_matches_sub(filter_, topic):
-                return one, map_
-        text = Text("没有订阅这个主题（会话里留下的旧订阅）", "a topic that is no longer subscribed to")
-        raise DeviceError("not_subscribed", text)
 
     def _own_events(
         self, one: Subscription, topic: str, payload: bytes, source: str, received_at: datetime, taken: Taken

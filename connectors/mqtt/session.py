@@ -14,6 +14,7 @@ import ssl
 import threading
 import time
 from collections import deque
+from collections.abc import Sequence
 from concurrent.futures import Future
 from typing import Any
 
@@ -38,6 +39,8 @@ FIRST_WAIT_S, LONGEST_WAIT_S = 0.5, 30.0
 """Between two attempts to connect; doubled from one to the next."""
 RETRY_S = 1.0
 TURN_S = 0.5
+BURST = 100
+"""Packets that are read in one turn; what came of them is submitted together."""
 FINISH_S = 5.0
 STOP_S = FINISH_S + CONNECT_S + 2.0
 PACKET_SPARE = 66_000
@@ -47,7 +50,8 @@ log = logging.getLogger(__name__)
 
 
 class _Message(Struct):
-    """One that waits: `mid` is its number on connection `connection`; `future` is None until it is submitted."""
+    """One that waits: `mid` is its number on connection `connection`; `future` is None until it is submitted,
+    and that of all that were submitted together."""
 
     topic: str
     payload: bytes
@@ -73,6 +77,7 @@ class BrokerSession:
         self._ears.setblocking(False)
         self._bell.setblocking(False)
         self._waiting: deque[_Message] = deque()
+        self._fresh: list[_Message] = []
         self._connection, self._was_connected = 0, False
         self._connect_at, self._wait_s = 0.0, FIRST_WAIT_S
         self._retry_at: float | None = None
@@ -159,7 +164,7 @@ class BrokerSession:
         line = self._client.socket()
         timeout_s = TURN_S
         if line is not None:
-            hearing = hearing and len(self._waiting) < 2 * self._broker.in_flight
+            hearing = hearing and not self._full()
             wanted = select.POLLIN * hearing | select.POLLOUT * self._client.want_write()
             poll.register(line, wanted)
             if hearing and isinstance(line, ssl.SSLSocket) and line.pending():
@@ -170,11 +175,28 @@ class BrokerSession:
         if line is not None:
             heard = ready.get(line.fileno(), 0)
             if heard & ~select.POLLOUT or timeout_s == 0.0:
-                self._client.loop_read()
+                self._hear(line)
             if heard & select.POLLOUT:
                 self._client.loop_write()
             self._client.loop_misc()
         self._settle()
+
+    def _hear(self, line: Any) -> None:
+        """What has come, up to a burst, and all of it submitted together."""
+        poll = select.poll()
+        poll.register(line, select.POLLIN)
+        for _packet in range(BURST):
+            self._client.loop_read()
+            if self._client.socket() is not line or self._full():
+                break
+            if not poll.poll(0) and not (isinstance(line, ssl.SSLSocket) and line.pending()):
+                break
+        if self._retry_at is None:
+            self._submit([message for message in self._fresh if message.future is None])
+        self._fresh.clear()
+
+    def _full(self) -> bool:
+        return len(self._waiting) >= 2 * self._broker.in_flight
 
     def _finish(self) -> None:
         """Waits a little for what is on its way, and says goodbye."""
@@ -246,8 +268,7 @@ class BrokerSession:
             one.taken, one.future = Taken([], []), Future()
             one.future.set_result(None)
         self._waiting.append(one)
-        if one.future is None and self._retry_at is None:
-            self._submit(one)
+        self._fresh.append(one)
 
     def _skips(self, topic: str) -> bool:
         subscription = self._reader.subscription(topic)
@@ -255,16 +276,22 @@ class BrokerSession:
 
     # -- into our log -------------------------------------------------------------------------------------------------
 
-    def _submit(self, message: _Message) -> bool:
-        """Whether it is on its way; else all is tried again after a while."""
+    def _submit(self, messages: Sequence[_Message]) -> None:
+        """Sends them on their way; where that cannot be, all is tried again after a while."""
+        if not messages:
+            return
         try:
-            message.taken = self._reader.read(message.topic, message.payload, self._gate.now_ms())
-            message.future = self._gate.submit(message.taken.events, message.taken.letters)
+            for message in messages:
+                message.taken = self._reader.read(message.topic, message.payload, self._gate.now_ms())
+            events = [event for message in messages if message.taken for event in message.taken.events]
+            letters = [letter for message in messages if message.taken for letter in message.taken.letters]
+            future = self._gate.submit(events, letters)
         except (WorldError, Busy) as error:
             self._hold(error.text)
-            return False
-        message.future.add_done_callback(lambda _future: self._ring())
-        return True
+            return
+        for message in messages:
+            message.future = future
+        future.add_done_callback(lambda _future: self._ring())
 
     def _hold(self, reason: Text) -> None:
         self._log_trouble, self._retry_at = reason, time.monotonic() + RETRY_S
@@ -283,9 +310,7 @@ class BrokerSession:
             self._acknowledge(self._waiting.popleft())
         if self._retry_at is not None and time.monotonic() >= self._retry_at and not self._stopping.is_set():
             self._retry_at = None
-            for message in self._waiting:
-                if message.future is None and not self._submit(message):
-                    break
+            self._submit([message for message in self._waiting if message.future is None])
 
     def _take_back(self, error: WorldError) -> None:
         for message in self._waiting:
