@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 from fastapi import APIRouter, HTTPException, Request, Response
 
-from connectors.camera.mapping import events_of, seen, sighting, without_pictures
+from connectors.camera.mapping import Document, documents, events_of, seen, sighting, without_pictures
 from connectors.camera.settings import CameraSettings, SourceSettings
 from connectors.gate import Gate, Tally
 from connectors.http.body import Bodies, refusal_code
@@ -34,6 +34,7 @@ class _Taken:
         self.events: list[Sighting] = []
         self.letters: list[DeadLetter] = []
         self.refused: list[dict[str, Any]] = []
+        self.index = 0
 
 
 class CameraFeed:
@@ -85,7 +86,8 @@ class CameraFeed:
             self._door.admit(source, request)
             try:
                 async with self._bodies.of(request) as body:
-                    taken = await asyncio.to_thread(self._understand, source, body)
+                    content_type = request.headers.get("content-type", "")
+                    taken = await asyncio.to_thread(self._understand, source, body, content_type)
             except HTTPException as error:
                 self._tally.fault(source, refusal_code(error))
                 raise
@@ -98,22 +100,39 @@ class CameraFeed:
 
         return router
 
-    def _understand(self, name: str, body: bytes) -> _Taken:
+    def _understand(self, name: str, body: bytes, content_type: str) -> _Taken:
         """Reads a body and keeps its pictures. Raises WorldError: then nothing is answered as kept."""
-        taken, source = _Taken(), self._settings.sources[name]
+        taken = _Taken()
         try:
-            events = events_of(body, source)
+            found, strange = documents(body, content_type)
         except DeviceError as error:
-            self._refuse(name, error, body, 0, taken)
+            self._refuse(name, error, body, taken)
             return taken
-        for index, event in enumerate(events):
-            try:
-                self._take(name, source, event, taken)
-            except DeviceError as error:
-                self._refuse(name, error, msgspec.json.encode(without_pictures(event)), index, taken)
+        if strange:
+            self._tally.fault(name, "unknown_part", strange)
+        for document in found:
+            self._read(name, document, taken)
         return taken
 
-    def _take(self, name: str, source: SourceSettings, event: Any, taken: _Taken) -> None:
+    def _read(self, name: str, document: Document, taken: _Taken) -> None:
+        source = self._settings.sources[name]
+        try:
+            events = events_of(document.data, source)
+        except DeviceError as error:
+            self._refuse(name, error, document.data, taken)
+            return
+        beside = document.pictures
+        if len(events) != 1 and beside:
+            self._tally.fault(name, "picture_of_nobody", len(beside))
+            beside = ()
+        for event in events:
+            try:
+                self._take(name, source, event, beside, taken)
+            except DeviceError as error:
+                self._refuse(name, error, msgspec.json.encode(without_pictures(event)), taken)
+            taken.index += 1
+
+    def _take(self, name: str, source: SourceSettings, event: Any, beside: Sequence[bytes], taken: _Taken) -> None:
         """Raises DeviceError where it cannot be an event."""
         one = seen(event, source, name)
         if one is None:
@@ -124,7 +143,7 @@ class CameraFeed:
             return
         received_at = to_datetime(self._gate.now_ms())
         sighting(one, name, (), received_at)  # what cannot be an event keeps no pictures
-        images, left = keep(one.pictures, self._gate.pictures, self._settings.pictures)
+        images, left = keep((*one.pictures, *beside), self._gate.pictures, self._settings.pictures)
         left["not_a_picture"] += one.broken_pictures
         left["unknown_word"] += one.unmapped
         for code, count in left.items():
@@ -132,9 +151,9 @@ class CameraFeed:
                 self._tally.fault(name, code, count)
         taken.events.append(sighting(one, name, images, received_at))
 
-    def _refuse(self, name: str, error: DeviceError, raw: bytes, index: int, taken: _Taken) -> None:
+    def _refuse(self, name: str, error: DeviceError, raw: bytes, taken: _Taken) -> None:
         self._tally.fault(name, error.code)
-        taken.refused.append({"index": index, "code": error.code, "reason": error.text})
+        taken.refused.append({"index": taken.index, "code": error.code, "reason": error.text})
         taken.letters.append(
             DeadLetter(
                 reason=str(error),

@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from connectors.camera.paths import Steps, value_at, values_at
 from connectors.camera.settings import CoverAt, LoadAt, NumberAt, SourceSettings, TimeAt, WordAt
+from connectors.http.multipart import parts
 from connectors.http.times import instant_of
 from connectors.plates import read_plate
 from haulwatch.domain.errors import DeviceError
@@ -31,6 +32,13 @@ _KEPT_TEXT = 512
 """Of a text in what is kept of an event that could not be one: its pictures are not what was wrong."""
 
 
+class Document(Struct, frozen=True):
+    """One JSON document of a body, with the pictures that stand beside it in a multipart."""
+
+    data: bytes
+    pictures: tuple[bytes, ...] = ()
+
+
 class Seen(Struct, frozen=True):
     """What one event says; `unmapped` are words that the settings do not name."""
 
@@ -43,6 +51,30 @@ class Seen(Struct, frozen=True):
     pictures: tuple[bytes, ...]
     broken_pictures: int
     unmapped: int
+
+
+def documents(body: bytes, content_type: str) -> tuple[list[Document], int]:
+    """The documents of a body, and how many of its parts are neither JSON nor pictures.
+
+    Pictures go to the document before them, those before the first to the first. Raises DeviceError (`no_events`, and
+    those of `connectors.http.multipart`).
+    """
+    if "multipart" not in content_type.lower():
+        return [Document(body)], 0
+    found: list[tuple[bytes, list[bytes]]] = []
+    early: list[bytes] = []
+    strange = 0
+    for part in parts(body, content_type):
+        if part.kind == "json":
+            found.append((part.data, early))
+            early = []
+        elif part.kind == "picture":
+            (found[-1][1] if found else early).append(part.data)
+        else:
+            strange += 1
+    if not found:
+        raise DeviceError("no_events", Text("multipart 里没有 JSON", "the multipart has no JSON"))
+    return [Document(data, tuple(pictures)) for data, pictures in found], strange
 
 
 def events_of(body: bytes, source: SourceSettings) -> list[Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from connectors.http.body import BODY_CODES
 from connectors.http.credentials import DOOR_CODES
+from connectors.http.multipart import MULTIPART_CODES
 from connectors.http.pictures import PICTURE_CODES
 from connectors.spec import Connector
 from haulwatch.domain.text import Text
@@ -17,6 +18,7 @@ CAMERA = Connector(
         *DOOR_CODES,
         *BODY_CODES,
         *PICTURE_CODES,
+        *MULTIPART_CODES,
         "not_json",
         "too_large",
         "no_events",
@@ -27,5 +29,6 @@ CAMERA = Connector(
         "bad_time",
         "bad_number",
         "unknown_word",
+        "picture_of_nobody",
     ),
 )

@@ -13,9 +13,9 @@ from typing import Any, Literal
 import msgspec
 from msgspec import Struct
 
+from connectors.http.multipart import Part, parts
 from connectors.http.times import instant_of
 from connectors.isapi.document import Tree, child, read_json, read_xml, text_of
-from connectors.isapi.multipart import Part, parts
 from connectors.plates import Plate, read_plate
 from haulwatch.domain.errors import DeviceError
 from haulwatch.domain.events import Image, Sighting

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from connectors.http.body import BODY_CODES
 from connectors.http.credentials import DOOR_CODES
+from connectors.http.multipart import MULTIPART_CODES
 from connectors.http.pictures import PICTURE_CODES
 from connectors.spec import Connector
 from haulwatch.domain.text import Text
@@ -17,9 +18,7 @@ ISAPI = Connector(
         *DOOR_CODES,
         *BODY_CODES,
         *PICTURE_CODES,
-        "bad_multipart",
-        "too_many_parts",
-        "unknown_part",
+        *MULTIPART_CODES,
         "no_alert",
         "not_an_alert",
         "too_large",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from connectors.camera.mapping import events_of, seen, sighting, without_pictures
+from connectors.camera.mapping import documents, events_of, seen, sighting, without_pictures
 from connectors.camera.settings import CameraSettings
 from haulwatch.city.documents import read_document
 from tests.connectors.camera.device import AT, SETTINGS, body_of, record
@@ -22,12 +22,18 @@ FALCON = _source().sources["falcon-eye"]
 
 
 def read(data: bytes) -> None:
-    """A body of the platform of `device`."""
-    for one in events_of(data, FALCON):
-        without_pictures(one)
-        said = seen(one, FALCON, "falcon-eye")
-        if said is not None:
-            sighting(said, "falcon-eye", (), NOW)
+    """A body of the platform of `device`: JSON, or a multipart where it begins as one."""
+    content_type = "multipart/mixed; boundary=b" if data.startswith(b"--") else "application/json"
+    for document in documents(data, content_type)[0]:
+        for one in events_of(document.data, FALCON):
+            without_pictures(one)
+            said = seen(one, FALCON, "falcon-eye")
+            if said is not None:
+                sighting(said, "falcon-eye", (), NOW)
 
 
-SEEDS = (body_of([record()]), body_of([record("浙A12345"), {"unit": "FE-2"}]))
+SEEDS = (
+    body_of([record()]),
+    body_of([record("浙A12345"), {"unit": "FE-2"}]),
+    b"--b\r\nContent-Type: application/json\r\n\r\n" + body_of([record()]) + b"\r\n--b--\r\n",
+)

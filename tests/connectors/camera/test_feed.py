@@ -53,8 +53,9 @@ class Served:
             self.feed.check()
             self.feed.stop()
 
-    def post(self, body: bytes, url: str = URL) -> httpx.Response:
-        answer: httpx.Response = self.client.post(url, content=body, headers=TOKEN)
+    def post(self, body: bytes, url: str = URL, content_type: str = "application/json") -> httpx.Response:
+        headers = TOKEN | {"Content-Type": content_type}
+        answer: httpx.Response = self.client.post(url, content=body, headers=headers)
         return answer
 
     def figures(self, name: str, label: str) -> dict[str, float]:
@@ -127,6 +128,37 @@ def test_pictures_that_are_none_do_not_cost_the_event(served: Served) -> None:
         assert served.post(body_of([record(shots=shots, cargo={"lid": "?"})])).status_code == 200
         assert served.faults == {"not_a_picture": 2, "unknown_word": 1}
     assert len(served.sightings[0].images or []) == 1
+
+
+def multipart(*contents: bytes) -> bytes:
+    return b"".join(b"--b\r\nContent-Type: x\r\n\r\n" + one + b"\r\n" for one in contents) + b"--b--\r\n"
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (1, 0, 2), (1, 2, 0)])
+def test_pictures_beside_the_json_are_those_of_its_event(served: Served, order: tuple[int, ...]) -> None:
+    contents = [body_of([record(shots=[])]), PICTURE, PICTURE[:-2] + b"!\xff\xd9"]
+    with served.running():
+        body = multipart(*(contents[index] for index in order), b"who knows what this is")
+        assert served.post(body, content_type="multipart/mixed; boundary=b").status_code == 200
+        assert served.faults == {"unknown_part": 1}
+    kept = PictureFolder(served.folder / "pictures")
+    images = served.sightings[0].images or []
+    assert {kept.path(image.sha256 or "").read_bytes() for image in images} == set(contents[1:])
+
+
+def test_pictures_beside_several_events_are_nobodys(served: Served) -> None:
+    body = multipart(body_of([record(shots=[]), record("浙E00002", shots=[])]), PICTURE)
+    with served.running():
+        assert served.post(body, content_type='multipart/form-data; boundary="b"').status_code == 200
+        assert served.faults == {"picture_of_nobody": 1}
+    assert [event.images for event in served.sightings] == [None, None]
+
+
+@pytest.mark.parametrize(("body", "code"), [(multipart(PICTURE), "no_events"), (b"rubbish", "bad_multipart")])
+def test_a_multipart_without_json_is_kept_aside(served: Served, body: bytes, code: str) -> None:
+    with served.running():
+        assert served.post(body, content_type="multipart/mixed; boundary=b").status_code == 200
+    assert (served.log.codes, served.log.events) == ([code], [])
 
 
 def test_without_a_store_the_event_is_taken(served: Served) -> None:

@@ -15,6 +15,8 @@ from msgspec import Struct
 from haulwatch.domain.errors import DeviceError
 from haulwatch.domain.text import Text
 
+MULTIPART_CODES = ("bad_multipart", "too_many_parts", "unknown_part")
+"""`parts` raises the first two; the third is for who finds a part that is nothing to it."""
 MAX_PARTS = 64
 MAX_HEADERS = 8 * 1024
 MAX_BOUNDARY = 256

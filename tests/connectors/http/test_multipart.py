@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from connectors.http.multipart import MAX_PARTS, parts
 from connectors.isapi.mapping import alerts
-from connectors.isapi.multipart import MAX_PARTS, parts
 from haulwatch.domain.errors import DeviceError
 from tests.connectors.isapi.device import alert, jpeg, multipart, png
 
