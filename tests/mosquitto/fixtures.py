@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -33,10 +34,10 @@ def own_mosquitto() -> Iterator[Mosquitto]:
 
 
 @contextmanager
-def running_mosquitto() -> Iterator[Mosquitto]:
-    """One with the ordinary settings."""
+def running_mosquitto(certificate: Path | None = None) -> Iterator[Mosquitto]:
+    """One with the ordinary settings; it speaks TLS with a `certificate` (a PEM file, its key in it)."""
     try:
-        broker = Mosquitto()
+        broker = Mosquitto(certificate=certificate)
     except NoServerError as error:
         unavailable("Mosquitto", ["HAULWATCH_TEST_MQTT is not set", str(error)])
     try:

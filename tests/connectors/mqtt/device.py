@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
@@ -47,9 +48,11 @@ GPS_TIME = {"format": "%Y-%m-%d %H:%M:%S", "utc_offset_h": "8"}
 class Publisher:
     """A connection that publishes with QoS 1; returns when the broker has it."""
 
-    def __init__(self, port: int, host: str = "127.0.0.1") -> None:
+    def __init__(self, port: int, host: str = "127.0.0.1", *, ca_file: Path | None = None) -> None:
         self._client = Client(CallbackAPIVersion.VERSION2)
         self._client.username_pw_set(USER, PASSWORD)
+        if ca_file is not None:
+            self._client.tls_set(str(ca_file))
         self._client.max_inflight_messages_set(1000)
         self._client.connect(host, port)
         self._client.loop_start()

@@ -228,3 +228,17 @@ def test_it_stops_where_it_was_never_started(name: str, tmp_path: Path) -> None:
             feed.check()
         feed.stop()
         feed.stop()
+
+
+def test_a_broker_that_says_nothing_any_more_is_left(own_mosquitto: Mosquitto, name: str, tmp_path: Path) -> None:
+    log = HeldLog()
+    given = settings(("127.0.0.1", own_mosquitto.port), name, tmp_path, keepalive_s="5")
+    with hearing(log, given) as feed:
+        own_mosquitto.freeze()
+        try:
+            wait_until(lambda: not well(feed), "the silence is noticed", WAIT_S)
+        finally:
+            own_mosquitto.thaw()
+        with Publisher(own_mosquitto.port) as tracker:
+            tracker.publish(messages(name, range(3)))
+        wait_until(lambda: len(ats(log)) == 3 and well(feed), "it is heard again", WAIT_S)
