@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from functools import cached_property
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -14,6 +15,7 @@ from haulwatch.domain.instants import to_datetime
 from haulwatch.domain.text import Text
 
 ISO, SECONDS, MILLISECONDS = "iso", "epoch_s", "epoch_ms"
+_COMMON = "%Y-%m-%d %H:%M:%S"
 _EXAMPLE = datetime(2026, 11, 23, 13, 45, 56, tzinfo=UTC)
 
 
@@ -59,7 +61,7 @@ class Times(BaseModel):
             except (ZoneInfoNotFoundError, ValueError, OSError):
                 text = Text(f"没有时区 {self.timezone}", f"there is no time zone {self.timezone}")
                 raise author_error("N031", text, inside=("timezone",)) from None
-        if self.format not in (ISO, SECONDS, MILLISECONDS) and "%z" not in self.format and self._zone() is None:
+        if self.format not in (ISO, SECONDS, MILLISECONDS) and "%z" not in self.format and self._zone is None:
             text = Text(
                 "这种格式不带时差：写明 utc_offset_h 或 timezone",
                 "this format has no offset in it: say utc_offset_h or timezone",
@@ -67,6 +69,7 @@ class Times(BaseModel):
             raise author_error("N031", text, inside=("format",))
         return self
 
+    @cached_property
     def _zone(self) -> tzinfo | None:
         if self.timezone is not None:
             return ZoneInfo(self.timezone)
@@ -75,11 +78,12 @@ class Times(BaseModel):
     def instant(self, value: Any, field: str) -> datetime:
         """The value as an aware datetime in UTC. Raises DeviceError `bad_time` that names the field."""
         try:
+            if isinstance(value, bool):
+                raise ValueError(value)
             if self.format in (SECONDS, MILLISECONDS):
                 number = float(value)
                 return to_datetime(round(number * 1000 if self.format == SECONDS else number))
-            text = str(value).strip()
-            at = datetime.fromisoformat(text) if self.format == ISO else datetime.strptime(text, self.format)
+            at = self._written(str(value).strip())
             if at.tzinfo is None:
                 at = at.replace(tzinfo=self._declared(field))
             return at.astimezone(UTC)
@@ -88,8 +92,18 @@ class Times(BaseModel):
             text_ = Text(f"{field} 不是时刻：“{shown}”", f"{field} is no instant: “{shown}”")
             raise DeviceError("bad_time", text_) from None
 
+    def _written(self, text: str) -> datetime:
+        if self.format == ISO:
+            return datetime.fromisoformat(text)
+        if self.format == _COMMON and len(text) == 19 and text[10] == " ":
+            try:
+                return datetime.fromisoformat(text)  # many times faster
+            except ValueError:
+                pass  # blanks may stand for zeros
+        return datetime.strptime(text, self.format)
+
     def _declared(self, field: str) -> tzinfo:
-        zone = self._zone()
+        zone = self._zone
         if zone is None:
             text = Text(
                 f"{field} 没有时差，设置里也没有 utc_offset_h 或 timezone",
