@@ -85,7 +85,7 @@ def test_who_sends_without_pause_does_not_keep_others_waiting(serve: Serve) -> N
         other.enter()
         sending = threading.Thread(target=loud.send_raw, args=(b"\x7e\x7d\x01\x02" * 60_000,))
         sending.start()
-        for _ in range(20):
+        for _ in range(5):
             assert other.locate() == 0
         read = sum(number for name, number in figures(server).items() if "jt808_faults_total" in name)
         assert read < 60_000  # the others had their answers before it was through
