@@ -6,6 +6,7 @@ A `Line` is read by one thread, which waits no longer than `WAIT_S` at a time.
 from __future__ import annotations
 
 import ipaddress
+import re
 import socket
 from collections.abc import Callable, Sequence
 from typing import Protocol
@@ -19,8 +20,11 @@ from haulwatch.domain.text import Text
 WAIT_S = 0.5
 CONNECT_S = 3.0
 READ_BYTES = 4_096
+SERIAL_BYTES = 12
+"""Waited for on a serial port: about a frame, so that not every byte is a turn of its own."""
 PARITIES = {"none": "N", "even": "E", "odd": "O"}
 FORMS = "tcp://HOST:PORT, listen://HOST:PORT, serial:/dev/ttyS0?baud=9600&parity=none&bits=8&stop=1"
+_HOST = re.compile(r"(?=.{1,253}$)[\w-]{1,63}(\.[\w-]{1,63})*", re.ASCII)
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
@@ -43,6 +47,10 @@ def read_address(text: str) -> Address:
         return _serial_address(text.removeprefix("serial:"))
     parts = urlsplit(text)
     if parts.scheme not in ("tcp", "listen") or not parts.hostname or parts.port is None:
+        raise ValueError(text)
+    if ":" in parts.hostname:
+        ipaddress.IPv6Address(parts.hostname)
+    elif not _HOST.fullmatch(parts.hostname):
         raise ValueError(text)
     if parts.path or parts.query or parts.fragment or parts.username is not None or not parts.port:
         raise ValueError(text)
@@ -205,19 +213,22 @@ class _Serial:
     def __init__(self, address: Address) -> None:
         import serial  # who has no serial port need not wait for its library
 
-        self._port = serial.Serial(
-            address.device,
-            baudrate=address.baud,
-            bytesize=address.bits,
-            parity=PARITIES[address.parity],
-            stopbits=address.stop,
-            timeout=WAIT_S,
-            exclusive=True,
-        )
+        try:
+            self._port = serial.Serial(
+                address.device,
+                baudrate=address.baud,
+                bytesize=address.bits,
+                parity=PARITIES[address.parity],
+                stopbits=address.stop,
+                timeout=WAIT_S,
+                exclusive=True,
+            )
+        except ValueError as error:  # this port cannot be set so
+            raise OSError(str(error)) from error
 
     def read(self) -> bytes:
         """See `Line`."""
-        return self._port.read(max(1, min(READ_BYTES, self._port.in_waiting)))
+        return self._port.read(max(SERIAL_BYTES, min(READ_BYTES, self._port.in_waiting)))
 
     def close(self) -> None:
         """See `Line`."""

@@ -14,6 +14,8 @@ from haulwatch.domain.errors import DeviceError
 from haulwatch.domain.text import Text
 
 MAX_RECORDS = 5_000
+MAX_VALUES = 500_000
+"""Commas of a body: nothing but commas would take hundreds of times its own memory."""
 LONGEST_CELL = 12 * 1024 * 1024
 """A picture in Base64; the body is bounded anyway."""
 csv.field_size_limit(LONGEST_CELL)
@@ -40,28 +42,36 @@ def read_json(body: bytes, path: str | None, encoding: str = "utf-8-sig") -> lis
 
     Raises DeviceError: not_utf8, not_json, no_records, too_many.
     """
-    value = _json(_text(body, encoding))
+    text = _text(body, encoding)
+    if text.count(",") > MAX_VALUES:
+        raise _too_many()
+    value = _json(text)
     if path is not None:
         value = at_path(value, path)
     items = value if isinstance(value, list) else [value]
     if value is None or len(items) > MAX_RECORDS:
-        raise _no_records() if value is None else _too_many(len(items))
+        raise _no_records() if value is None else _too_many()
     return [_object(row, item) for row, item in enumerate(items, 1)]
 
 
 def read_csv(body: bytes, delimiter: str = ",", encoding: str = "utf-8-sig") -> list[Record]:
     """The rows below the names. Raises DeviceError: not_utf8, no_records, too_many, bad_csv."""
-    reader = csv.reader(io.StringIO(_text(body, encoding), newline=""), delimiter=delimiter, strict=True)
+    text = _text(body, encoding)
+    if text.count(delimiter) > MAX_VALUES:
+        raise _too_many()
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     rows: list[list[str]] = []
     try:
         for row in reader:
             if any(cell.strip() for cell in row):
                 rows.append(row)
             if len(rows) > MAX_RECORDS + 1:
-                raise _too_many(len(rows) - 1)
+                raise _too_many()
     except csv.Error as error:
-        text = Text(f"第 {reader.line_num} 行不是 CSV：{error}", f"line {reader.line_num} is no CSV: {error}")
-        raise DeviceError("bad_csv", text) from error
+        line = reader.line_num
+        raise DeviceError(
+            "bad_csv", Text(f"第 {line} 行不是 CSV：{error}", f"line {line} is no CSV: {error}")
+        ) from error
     if not rows:
         raise _no_records()
     names = [name.strip() for name in rows[0]]
@@ -107,6 +117,9 @@ def _no_records() -> DeviceError:
     return DeviceError("no_records", Text("里面没有记录", "there are no records in it"))
 
 
-def _too_many(count: int) -> DeviceError:
-    text = Text(f"一次最多 {MAX_RECORDS} 条，收到 {count} 条以上", f"{count} records or more; {MAX_RECORDS} at once")
+def _too_many() -> DeviceError:
+    text = Text(
+        f"一次最多 {MAX_RECORDS} 条记录、{MAX_VALUES} 个值",
+        f"at most {MAX_RECORDS} records, {MAX_VALUES} values at once",
+    )
     return DeviceError("too_many", text)

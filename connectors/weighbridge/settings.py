@@ -34,8 +34,8 @@ def _address(value: Any) -> Any:
 
 def _encoding(name: str) -> str:
     try:
-        b"".decode(name)
-    except (LookupError, ValueError):
+        "a".encode(name)
+    except LookupError:
         raise author_error("N011", Text(f"不认识编码 {name}", f"the encoding {name} is not known")) from None
     return name
 

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from connectors.pictures import PictureFolder
 from connectors.weighbridge.feed import WeighbridgeFeed
-from connectors.weighbridge.records import MAX_RECORDS, read_csv, read_json
+from connectors.weighbridge.records import MAX_RECORDS, MAX_VALUES, read_csv, read_json
 from connectors.weighbridge.settings import WeighbridgeSettings
 from haulwatch.console import problems
 from haulwatch.domain.errors import DeviceError
@@ -174,6 +174,7 @@ def test_pictures_are_kept_and_bad_ones_cost_nothing(tmp_path: Path) -> None:
         (b"[" * 100_000, "not_json"),
         (b'{"other": 1}', "no_records"),
         (msgspec.json.encode({"data": [1] * (MAX_RECORDS + 1)}), "too_many"),
+        (b"," * 499_000 + b'{"data": [' + b"," * 900, "not_json"),
     ],
 )
 def test_a_body_that_cannot_be_read_is_kept_and_refused(tmp_path: Path, body: bytes, code: str) -> None:
@@ -182,6 +183,14 @@ def test_a_body_that_cannot_be_read_is_kept_and_refused(tmp_path: Path, body: by
         assert (answer.status_code, answer.headers["content-type"]) == (400, "application/problem+json")
         assert one.faults() == {code: 1}
     assert one.log.codes == [code]
+
+
+@pytest.mark.parametrize("body", [b"," * (MAX_VALUES + 1), b"a\n" * (MAX_RECORDS + 2)])
+def test_bodies_of_nothing_but_separators_are_refused(body: bytes) -> None:
+    for read in (lambda: read_csv(body), lambda: read_json(body, None)):
+        with pytest.raises(DeviceError) as caught:
+            read()
+        assert caught.value.code in ("too_many", "not_json")
 
 
 def test_nothing_is_answered_as_taken_while_the_log_is_away(tmp_path: Path) -> None:
