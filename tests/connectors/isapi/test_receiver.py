@@ -3,95 +3,17 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
-from fastapi import FastAPI
-from fastapi.testclient import TestClient
 
-from connectors.isapi.receiver import IsapiFeed
 from connectors.isapi.settings import IsapiSettings
 from connectors.pictures import PictureFolder
 from haulwatch.city.documents import read_document
-from haulwatch.console import problems
-from haulwatch.domain.events import Sighting
-from haulwatch.domain.instants import to_ms
-from haulwatch.metrics import Sample
-from tests.connectors.held_log import NOW, HeldLog, gate_to
 from tests.connectors.isapi.device import AT, HEARTBEAT, alert, jpeg, multipart, png
-
-AUTH = httpx.BasicAuth("admin", "cam-pass")
-URL = "/ingest/isapi/cam-07"
-MORE = "<hasMoreData>true</hasMoreData>"
-IMAGES = [jpeg(1), jpeg(2)]
-
-
-class Served:
-    """A receiver at its address, its log, its clock."""
-
-    def __init__(self, log: HeldLog, folder: Path) -> None:
-        self.log, self.folder = log, folder
-        self.now_ms = to_ms(NOW)
-
-    @contextmanager
-    def running(self, *, pictures: bool = True, **settings: Any) -> Iterator[Served]:
-        """`settings` are those of the section beside its cameras."""
-        (self.folder / "password").write_text("cam-pass\n")
-        credentials = {"user": "admin", "password": f"file:{self.folder}/password"}
-        cameras = {
-            "cam-07": {"credentials": credentials},
-            "nvr": {"credentials": credentials, "channels": {"3": "C-3"}},
-        }
-        section = IsapiSettings.model_validate({"cameras": cameras, **settings})
-        with gate_to(self.log, now_ms=lambda: self.now_ms) as gate:
-            if pictures:
-                folder = self.folder / "pictures"
-                gate = replace(gate, pictures=PictureFolder(folder), waiting=folder / "waiting")
-            self.feed = IsapiFeed(section, gate)
-            app = FastAPI()
-            problems.install(app)
-            for router in self.feed.routers:
-                app.include_router(router)
-            with TestClient(app) as self.client:
-                yield self
-            self.feed.check()
-            self.feed.stop()
-
-    def post(self, body: bytes, content_type: str, url: str = URL) -> httpx.Response:
-        answer: httpx.Response = self.client.post(url, content=body, headers={"Content-Type": content_type}, auth=AUTH)
-        return answer
-
-    def send(self, xml: str, images: list[bytes] | None = None) -> int:
-        return self.post(*multipart(xml, images or [])).status_code
-
-    def faults(self) -> dict[str, float]:
-        return by_label(self.feed.samples(), "isapi_faults_total", "code")
-
-    def messages(self) -> dict[str, float]:
-        return by_label(self.feed.samples(), "isapi_messages_total", "message")
-
-    @property
-    def sightings(self) -> list[Sighting]:
-        return [event for event in self.log.events if isinstance(event, Sighting)]
-
-    def waiting(self) -> list[Path]:
-        return sorted((self.folder / "pictures" / "waiting" / "isapi").glob("*"))
-
-
-def by_label(samples: Sequence[Sample], name: str, label: str) -> dict[str, float]:
-    return {dict(one.labels)[label]: one.value for one in samples if one.name == name}
-
-
-@pytest.fixture
-def served(tmp_path: Path) -> Served:
-    return Served(HeldLog(), tmp_path)
+from tests.connectors.isapi.served import IMAGES, URL, Served, by_label
 
 
 def test_a_camera_hears_all_is_well_when_the_sighting_is_durable(served: Served) -> None:
@@ -154,7 +76,7 @@ def test_wrong_and_missing_passwords_are_counted_only(served: Served) -> None:
 
 
 def test_without_a_store_the_sighting_is_taken_and_its_pictures_counted(served: Served) -> None:
-    with served.running(pictures=False):
+    with served.running(store=False):
         assert served.send(alert(), IMAGES) == 200
         assert served.faults() == {"pictures_not_kept": 2}
     assert [event.images for event in served.sightings] == [None]
@@ -163,10 +85,7 @@ def test_without_a_store_the_sighting_is_taken_and_its_pictures_counted(served: 
 def test_pictures_within_limits_are_kept_once_each(served: Served) -> None:
     bomb = png(60_000, 60_000)  # its header claims gigabytes of pixels; nobody unpacks it
     pictures = [jpeg(1), jpeg(1), bomb, b"\xff\xd8\xff" + bytes(5_000), jpeg(2), jpeg(3)]
-    with served.running(pictures=True) as one:
-        one.feed._settings = one.feed._settings.model_copy(
-            update={"pictures": one.feed._settings.pictures.model_copy(update={"count": 3, "bytes_each": 4_000})}
-        )
+    with served.running(pictures={"count": 3, "bytes_each": 4_000}):
         assert served.send(alert(), pictures) == 200
         assert served.faults() == {"picture_too_large": 1, "too_many_pictures": 1}
     assert len(served.sightings[0].images or []) == 3
@@ -238,127 +157,6 @@ def test_a_recorder_sends_for_the_cameras_of_its_channels(served: Served) -> Non
             assert served.post(*multipart(alert(channel=channel)), url="/ingest/isapi/nvr").status_code == 200
     assert [(event.camera_id, event.source) for event in served.sightings] == [("C-3", "isapi:nvr")]
     assert served.log.codes == ["unknown_channel"]
-
-
-class TestMessagesInTwo:
-    """`hasMoreData`: the plate first, the whole message later."""
-
-    def test_the_whole_message_is_the_one_event(self, served: Served) -> None:
-        with served.running():
-            assert served.send(alert(in_anpr=MORE)) == 200
-            assert (len(served.waiting()), served.log.events) == (1, [])
-            assert served.send(alert(cover_plate="no"), IMAGES) == 200
-            assert served.waiting() == []
-            served.now_ms += 60_000
-            assert served.feed.sweep() == 0
-        assert [(event.cover, len(event.images or [])) for event in served.sightings] == [("open", 2)]
-
-    def test_a_whole_message_that_never_comes_leaves_the_first(self, served: Served) -> None:
-        with served.running():
-            assert served.send(alert(in_anpr=MORE)) == 200
-            served.now_ms += 4_999
-            assert served.feed.sweep() == 0
-            served.now_ms += 1
-            assert served.feed.sweep() == 1
-            assert served.feed.sweep() == 0
-            assert served.messages()["plate_alone"] == 1
-        assert [event.truck_id for event in served.sightings] == ["浙E12345"]
-        assert served.waiting() == []
-
-    def test_a_process_that_was_killed_loses_no_first_half(self, served: Served) -> None:
-        with served.running():
-            assert served.send(alert(in_anpr=MORE)) == 200
-        with served.running():
-            served.now_ms += 5_000
-            assert served.feed.sweep() == 1
-        assert len(served.sightings) == 1
-
-    def test_a_whole_message_after_a_restart_still_finds_its_first_half(self, served: Served) -> None:
-        with served.running():
-            assert served.send(alert(in_anpr=MORE)) == 200
-        with served.running():
-            assert served.send(alert(cover_plate="no")) == 200
-            served.now_ms += 5_000
-            assert served.feed.sweep() == 0
-        assert [event.cover for event in served.sightings] == ["open"]
-
-    def test_a_whole_message_that_comes_late_is_not_lost(self, served: Served) -> None:
-        with served.running():
-            assert served.send(alert(in_anpr=MORE)) == 200
-            served.now_ms += 5_000
-            served.feed.sweep()
-            assert served.send(alert(cover_plate="no")) == 200
-        assert [event.cover for event in served.sightings] == [None, "open"]
-        assert len({event.event_id for event in served.sightings}) == 2
-
-    def test_a_first_half_that_comes_after_the_whole_is_not_counted(self, served: Served) -> None:
-        with served.running():
-            assert [served.send(alert()), served.send(alert(in_anpr=MORE))] == [200, 200]
-            assert served.waiting() == []
-        assert len(served.sightings) == 1
-
-    def test_a_first_half_stays_while_the_log_is_away(self, served: Served) -> None:
-        with served.running():
-            assert served.send(alert(in_anpr=MORE)) == 200
-            served.log.away = True
-            assert served.send(alert(cover_plate="no")) == 503
-            assert len(served.waiting()) == 1
-            served.log.away = False
-            served.now_ms += 5_000
-            assert served.feed.sweep() == 1
-        assert len(served.sightings) == 1
-
-    def test_a_first_half_of_another_vehicle_waits_on(self, served: Served) -> None:
-        with served.running():
-            assert served.send(alert("浙E00001", uuid="one", in_anpr=MORE)) == 200
-            assert served.send(alert("浙E00002", uuid="two")) == 200
-            assert len(served.waiting()) == 1
-
-    def test_a_vehicle_that_is_seen_again_waits_for_its_own_second_half(self, served: Served) -> None:
-        with served.running():
-            assert served.send(alert(at=AT - timedelta(seconds=30), in_anpr=MORE)) == 200
-            assert served.send(alert(in_anpr=MORE)) == 200
-            assert served.send(alert(at=AT - timedelta(seconds=30))) == 200
-            assert len(served.waiting()) == 1
-            served.now_ms += 5_000
-            assert served.feed.sweep() == 1
-        assert [event.at for event in served.sightings] == [AT - timedelta(seconds=30), AT]
-
-    def test_halves_whose_times_differ_a_little_are_one(self, served: Served) -> None:
-        with served.running():
-            assert served.send(alert(in_anpr=MORE)) == 200
-            assert served.send(alert(at=AT - timedelta(seconds=1))) == 200
-            assert served.waiting() == []
-        assert len(served.sightings) == 1
-
-    def test_without_a_folder_or_a_hold_it_is_an_event_at_once(self, served: Served) -> None:
-        with served.running(pictures=False):
-            assert served.send(alert(in_anpr=MORE)) == 200
-        with served.running(hold_s=0):
-            assert served.send(alert("浙E00002", in_anpr=MORE)) == 200
-        assert [event.truck_id for event in served.sightings] == ["浙E12345", "浙E00002"]
-
-    def test_what_lies_damaged_in_the_folder_stops_nothing(self, served: Served) -> None:
-        with served.running():
-            assert served.send(alert(in_anpr=MORE)) == 200
-            (served.waiting()[0].parent / "0000-1-2.json").write_bytes(b"{")
-            (served.waiting()[0].parent / "odd.json").write_bytes(b"\xff")
-            served.now_ms += 5_000
-            assert served.feed.sweep() == 1
-            assert served.faults() == {"waiting_damaged": 2}
-        assert [path.suffix for path in served.waiting()] == [".damaged"] * 2
-
-    def test_the_sweeper_does_it_by_itself(self, served: Served) -> None:
-        with served.running(hold_s=0.05):
-            served.feed.start()
-            assert served.send(alert(in_anpr=MORE)) == 200
-            served.now_ms += 50
-            deadline = threading.Event()
-            for _ in range(100):
-                if served.sightings:
-                    break
-                deadline.wait(0.05)
-        assert len(served.sightings) == 1
 
 
 def test_bodies_that_are_too_large_are_refused(served: Served) -> None:
