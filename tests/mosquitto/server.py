@@ -9,7 +9,6 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Mapping
 from pathlib import Path
 
 from tests.servers import NoServerError, Watch, free_port
@@ -34,15 +33,14 @@ class Mosquitto:
     """One broker on 127.0.0.1 that asks for `USER` and `PASSWORD`; its address and folder stay the same.
 
     What it has taken for clients with a session survives `stop`, and `kill` up to what it has last written down (it
-    writes with every change). `settings` are added to its configuration; with `certificate` (a PEM file of certificate
-    and key) it speaks TLS. Nothing runs before `start`.
+    writes with every change). With `certificate` (a PEM file, its key in it) it speaks TLS. Nothing runs before `start`.
     """
 
-    def __init__(self, settings: Mapping[str, str] | None = None, certificate: Path | None = None) -> None:
+    def __init__(self, certificate: Path | None = None) -> None:
         self.program = server_program()
         self.port = free_port()
         self.folder = Path(tempfile.mkdtemp(prefix="haulwatch-mosquitto-"))
-        self._settings, self._certificate = dict(settings or {}), certificate
+        self._certificate = certificate
         self._process: subprocess.Popen[bytes] | None = None
         self._watch: Watch | None = None
 
@@ -81,7 +79,6 @@ class Mosquitto:
             "autosave_on_changes": "true",
             "autosave_interval": "1",
             "max_queued_messages": "0",
-            **self._settings,
         }
         if os.geteuid() == 0:
             lines["user"] = "root"  # else it gives its rights away, and its folder is not its own

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,7 +29,7 @@ def settings(address: Address, name: str, folder: Path, **more: Any) -> MqttSett
     """One broker, one subscription of the test's own (`NAME/PLATE/gps`) under a session of its own."""
     (folder / "password").write_text(PASSWORD)
     subscription = {
-        "topic": f"{name}/+/gps",
+        "topic": f"{more.pop('share', '')}{name}/+/gps",
         "kind": "position",
         "truck": {"level": "2"},
         "fields": GPS_FIELDS,
@@ -242,3 +243,42 @@ def test_a_broker_that_says_nothing_any_more_is_left(own_mosquitto: Mosquitto, n
         with Publisher(own_mosquitto.port) as tracker:
             tracker.publish(messages(name, range(3)))
         wait_until(lambda: len(ats(log)) == 3 and well(feed), "it is heard again", WAIT_S)
+
+
+def test_a_topic_that_may_not_be_read_is_said(name: str, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as door, gate_to(HeldLog()) as gate:
+        given = settings(("127.0.0.1", door.getsockname()[1]), name, tmp_path, protocol="3.1.1")
+        feed = Mqtt(given, gate)
+        feed.start()
+        try:
+            door.settimeout(WAIT_S)
+            line, _address = door.accept()
+            with line:
+                line.settimeout(WAIT_S)
+                assert line.recv(4096)[0] == 0x10, "CONNECT"
+                line.sendall(bytes.fromhex("20020000"))  # CONNACK: accepted
+                subscribe = line.recv(4096)
+                assert subscribe[0] == 0x82, "SUBSCRIBE"
+                line.sendall(bytes.fromhex("9003") + subscribe[2:4] + b"\x80")  # SUBACK: failure (3.9.3)
+                wait_until(lambda: f"{name}/+/gps" in trouble(feed), "it says which topic", WAIT_S)
+        finally:
+            feed.stop()
+
+
+def trouble(feed: Mqtt) -> str:
+    try:
+        feed.check()
+    except WorldError as error:
+        return str(error)
+    return ""
+
+
+def test_gateways_share_a_topic(mosquitto: Address, name: str, tmp_path: Path) -> None:
+    logs = [HeldLog(), HeldLog()]
+    given = [settings(mosquitto, name, tmp_path, client_id=f"{name}-{n}", share=f"$share/{name}/") for n in (1, 2)]
+    with hearing(logs[0], given[0]), hearing(logs[1], given[1]), Publisher(*mosquitto[::-1]) as tracker:
+        tracker.publish(messages(name, range(300)))
+        wait_until(lambda: len(ats(logs[0]) | ats(logs[1])) == 300, "all of it is in one log or the other", WAIT_S)
+    assert ats(logs[0])
+    assert ats(logs[1])
+    assert not ats(logs[0]) & ats(logs[1])
