@@ -1,4 +1,5 @@
-"""Real servers for the tests that need them: Kafka and PostgreSQL, found or started on first use, gone at the end."""
+"""Real servers for the tests that need them: Kafka, PostgreSQL, Mosquitto; found or started on first use, gone at the
+end."""
 
 from __future__ import annotations
 
@@ -13,8 +14,11 @@ from kafka.admin import KafkaAdminClient
 from haulwatch.dispatch.database import sqlite_url
 from haulwatch.settings import ClusterSettings
 from tests.kafka.broker import Broker, given_kafka, new_broker
+from tests.mosquitto.fixtures import mosquitto, own_mosquitto
 from tests.postgresql.server import Databases, Postgres, given_postgresql
 from tests.servers import NoServerError, unavailable
+
+__all__ = ["mosquitto", "own_mosquitto"]
 
 NEEDS = {
     "kafka": pytest.mark.kafka,
@@ -22,6 +26,8 @@ NEEDS = {
     "own_broker": pytest.mark.kafka,
     "postgres_url": pytest.mark.postgresql,
     "own_postgres": pytest.mark.postgresql,
+    "mosquitto": pytest.mark.mqtt,
+    "own_mosquitto": pytest.mark.mqtt,
 }
 
 

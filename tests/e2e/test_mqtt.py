@@ -11,11 +11,8 @@ from haulwatch.testing import city_files_of
 from tests.connectors.mqtt.device import Publisher, gps
 from tests.e2e.api import Api, figures_of
 from tests.e2e.children import Child, wait_until
-from tests.mosquitto.fixtures import own_mosquitto
 from tests.mosquitto.server import PASSWORD, USER, Mosquitto
 from tests.servers import free_port
-
-__all__ = ["own_mosquitto"]
 
 TRUCKS = "truck_id,axle_count,terminal_id\n浙E00001,4,013912345678\n浙E00002,4,\n"
 CONNECTORS = """

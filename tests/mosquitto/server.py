@@ -33,7 +33,8 @@ class Mosquitto:
     """One broker on 127.0.0.1 that asks for `USER` and `PASSWORD`; its address and folder stay the same.
 
     What it has taken for clients with a session survives `stop`, and `kill` up to what it has last written down (it
-    writes with every change). With `certificate` (a PEM file, its key in it) it speaks TLS. Nothing runs before `start`.
+    writes with every change). With `certificate` (a PEM file, its key in it) it speaks TLS. Nothing runs before
+    `start`.
     """
 
     def __init__(self, certificate: Path | None = None) -> None:

@@ -22,7 +22,10 @@ from tests.mosquitto.fixtures import running_mosquitto
 from tests.mosquitto.server import PASSWORD, USER, Mosquitto
 
 OPENSSL = shutil.which("openssl")
-pytestmark = pytest.mark.skipif(OPENSSL is None, reason="needs the program openssl to make a certificate")
+pytestmark = [
+    pytest.mark.mqtt,
+    pytest.mark.skipif(OPENSSL is None, reason="needs the program openssl to make a certificate"),
+]
 WAIT_S = 30.0
 
 
