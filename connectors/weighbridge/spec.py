@@ -29,6 +29,8 @@ WEIGHBRIDGE = Connector(
         "no_plate",
         "ambiguous_plate",
         "queue_full",
+        "not_kept",
+        "waiting_damaged",
         "bad_plate",
         "bad_value",
         "bad_time",

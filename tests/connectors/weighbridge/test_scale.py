@@ -10,14 +10,17 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
 from connectors.gate import Gate
+from connectors.weighbridge.crossing import Crossed
 from connectors.weighbridge.feed import WeighbridgeFeed
 from connectors.weighbridge.settings import WeighbridgeSettings
+from connectors.weighbridge.unfinished import Unfinished, UnfinishedFolder
 from haulwatch.domain.errors import WorldError
 from haulwatch.domain.events import Sighting, Weighing
 from haulwatch.domain.instants import to_datetime
@@ -64,11 +67,19 @@ class Bridge:
 
 
 @contextmanager
-def bridge(address: str, log: HeldLog | None = None, plates: dict[str, Any] = AT_ONCE, **more: Any) -> Iterator[Bridge]:
+def bridge(
+    address: str,
+    log: HeldLog | None = None,
+    plates: dict[str, Any] = AT_ONCE,
+    *,
+    waiting: Path | None = None,
+    **more: Any,
+) -> Iterator[Bridge]:
     log = log or HeldLog()
     one = {**QUICK, "address": address, "plates": plates, **more}
     settings = WeighbridgeSettings.model_validate({"indicators": {"bridge-1": one}})
     with gate_to(log, now_ms=now_ms) as gate:
+        gate = replace(gate, waiting=waiting)
         feed = WeighbridgeFeed(settings, gate)
         feed.start()
         try:
@@ -200,6 +211,62 @@ def test_what_cannot_be_stored_before_the_end_is_written_out(caplog: pytest.LogC
     assert one.figure("faults_total", code="queue_full") == 1
     [lost] = [record for record in caplog.records if record.message == "a weighing is lost"]
     assert '"gross_kg":20000' in lost.fields["weighing"]  # type: ignore[attr-defined]
+
+
+def test_what_a_process_could_not_store_the_next_one_does(tmp_path: Path) -> None:
+    log = HeldLog()
+    log.away = True
+    with SerialServer() as scale:
+        with bridge(f"tcp://127.0.0.1:{scale.port}", log, waiting=tmp_path) as one:
+            assert scale.connected.wait(5)
+            one.see()
+            scale.weigh(20_000, stands_s=0.6)
+            until(lambda: one.figure("waiting") == 1 and log.refused >= 1, "it waits")
+        assert one.figure("faults_total", code="queue_full") == 0
+        [file] = (tmp_path / "weighbridge" / "bridge-1").iterdir()
+        log.away = False
+        with bridge(f"tcp://127.0.0.1:{scale.port}", log, waiting=tmp_path) as one:
+            until(lambda: one.kg == [20_000], "the weighing")
+            until(lambda: not file.exists(), "its file is needed no more")
+
+
+def test_a_weighing_whose_process_ended_before_it_had_a_truck_is_a_dead_letter(tmp_path: Path) -> None:
+    crossed = Crossed(kg=20_000, at_ms=1_000, from_ms=500, to_ms=5_000, reason="left", frames=(yaohua(20_000),))
+    UnfinishedFolder(tmp_path / "weighbridge", "bridge-1").keep(Unfinished("1", crossed=crossed))
+    (tmp_path / "weighbridge" / "bridge-1" / "2.json").write_text("{")
+    with bridge(f"tcp://127.0.0.1:{free_port()}", waiting=tmp_path) as one:
+        until(lambda: one.log.codes == ["no_plate"], "the dead letter")
+        assert one.figure("faults_total", code="waiting_damaged") == 1
+    assert msgspec.json.decode(one.log.letters[0].raw)["gross_kg"] == 20_000
+    assert [path.name for path in (tmp_path / "weighbridge" / "bridge-1").iterdir()] == ["2.damaged"]
+
+
+def test_a_folder_that_cannot_be_used_stops_no_weighing(tmp_path: Path) -> None:
+    (tmp_path / "weighbridge").write_text("in the way")
+    with SerialServer() as scale, bridge(f"tcp://127.0.0.1:{scale.port}", waiting=tmp_path) as one:
+        assert scale.connected.wait(5)
+        one.see()
+        scale.weigh(20_000, stands_s=0.6)
+        until(lambda: one.kg == [20_000], "the weighing")
+        assert one.figure("faults_total", code="not_kept") >= 1
+
+
+def test_of_too_many_that_wait_the_last_is_written_out(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("connectors.weighbridge.outbox.MAX_WAITING", 1)
+    log = HeldLog()
+    log.away = True
+    with SerialServer() as scale, bridge(f"tcp://127.0.0.1:{scale.port}", log) as one:
+        assert scale.connected.wait(5)
+        for kg in (20_000, 30_000):
+            one.see()
+            scale.weigh(kg, stands_s=0.6)
+        until(lambda: one.figure("faults_total", code="queue_full") == 1, "one is too many")
+        log.away = False
+        until(lambda: one.kg == [20_000], "the one that waited")
+    [lost] = [record for record in caplog.records if record.message == "a weighing is lost"]
+    assert lost.fields["weighing"].startswith("30000 kg at ")  # type: ignore[attr-defined]
 
 
 def test_a_plate_that_comes_after_the_truck_has_left_is_waited_for() -> None:
