@@ -155,9 +155,10 @@ class Crossing:
         return self._end(self._heard_ms, "lost")
 
     def take(self, reading: Reading, at_ms: int) -> list[Crossed | Unsettled]:
-        """What this reading decides. Clocks that go back stand still here."""
+        """What this reading decides. A clock that goes back a little stands still; one that was set begins anew."""
+        told = self._set_back(at_ms)
         at_ms = at_ms if self._heard_ms is None else max(at_ms, self._heard_ms)
-        told = self.wake(at_ms)
+        told += self.wake(at_ms)
         if reading.trouble is not None:
             self._window.clear()  # it says nothing of the weight, so nothing begins or ends with it
             self._trouble = reading.trouble
@@ -174,6 +175,13 @@ class Crossing:
         self._highest_kg = max(self._highest_kg, reading.kg)
         told += self._next_truck(reading.kg, at_ms)
         return told + self._weigh(reading, at_ms)
+
+    def _set_back(self, at_ms: int) -> list[Crossed | Unsettled]:
+        if self._heard_ms is None or at_ms >= self._heard_ms - round(self._rule.lost_s * 1000):
+            return []
+        told = [] if self._from_ms is None else self._end(self._heard_ms, "lost")
+        self._heard_ms = None
+        return told
 
     def _begin(self, at_ms: int) -> None:
         self._from_ms, self._best = at_ms, None

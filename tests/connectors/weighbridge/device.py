@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import base64
 import socket
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime, timedelta, timezone
 from functools import reduce
 from operator import xor
+from typing import Any
 
 ZERO = bytes.fromhex("022b30303030303030314203")
 REAL = {ZERO: 0.0, bytes.fromhex("022b30303135363030313903"): 1560.0, bytes.fromhex("022b30303136353030313903"): 1650.0}
@@ -102,6 +105,37 @@ class SerialServer:
                 time.sleep(self._pause_s)  # indicators send at a rate of their own
         except OSError:
             return
+
+
+WIM_SETTINGS = """
+    records: data
+    plate: plateNo
+    time: {format: "%Y-%m-%d %H:%M:%S", utc_offset_h: 8}
+    fields:
+      at: checkTime
+      station_id: siteCode
+      gross_kg: {from: totalWeight, unit: t}
+      axle_count: axles
+      speed_kmh: speed
+      plate_confidence: {from: confidence, unit: "%"}
+    images: [picture]
+"""
+"""How `connectors.yaml` describes a platform that posts what `wim_body` makes, below its name, beside `credentials`."""
+
+
+def wim_body(plate: str, at: datetime, kg: float, *, station: str = "W1", picture: bytes = b"") -> dict[str, Any]:
+    """One weighing of a moving truck of three axles, as a platform posts it in JSON."""
+    record = {
+        "plateNo": plate,
+        "checkTime": at.astimezone(timezone(timedelta(hours=8))).strftime("%Y-%m-%d %H:%M:%S"),
+        "siteCode": station,
+        "totalWeight": kg / 1000,
+        "axles": 3,
+        "speed": 42.5,
+        "confidence": 96,
+        "picture": base64.b64encode(picture).decode(),
+    }
+    return {"code": 0, "data": [record]}
 
 
 def pieces(data: bytes, cuts: Iterable[int]) -> Iterator[bytes]:

@@ -111,13 +111,21 @@ def test_a_line_that_is_lost_ends_the_crossing() -> None:
     assert scale.wake(99_999_999) == []
 
 
-def test_a_clock_that_goes_back_stands_still() -> None:
+def test_a_clock_that_is_set_back_begins_anew() -> None:
+    scale = Crossing(RULE)
+    told = [one for number in range(30) for one in scale.take(reading(50_000), 9_000_000 + number * TENTH_MS)]
+    told += [one for number in range(30) for one in scale.take(reading(50_000), 1_000_000 + number * TENTH_MS)]
+    told += scale.take(reading(0), 1_003_000)
+    assert [one.reason for one in told if isinstance(one, Crossed)] == ["lost", "left"]
+
+
+def test_a_clock_that_goes_back_a_little_stands_still() -> None:
     scale = Crossing(RULE)
     told = [*scale.take(reading(50_000), 1_000_000)]
     for number in range(100):
-        told += scale.take(reading(50_000), number)
+        told += scale.take(reading(50_000), 995_000 + number)
     told += [one for number in range(30) for one in scale.take(reading(50_000), 1_000_000 + number * TENTH_MS)]
-    told += scale.take(reading(0), 0)
+    told += scale.take(reading(0), 1_003_000)
     assert weights_of(told) == [50_000]
     [one] = told
     assert isinstance(one, Crossed)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,6 +12,7 @@ from connectors.weighbridge.lines import Address, read_address
 from connectors.weighbridge.settings import WeighbridgeSettings
 from connectors.weighbridge.toledo import ToledoReader
 from connectors.weighbridge.yaohua import YaohuaReader
+from haulwatch.bootstrap.feeds import ConnectorsFile
 from haulwatch.city.documents import read_document
 
 SCALE = """
@@ -106,6 +109,16 @@ def test_whatever_is_written_an_address_is_one_or_none(text: str) -> None:
 )
 def test_mistakes_are_told_where_they_stand(text: str, found: tuple[str, int]) -> None:
     assert findings(text) == [found]
+
+
+def test_the_example_of_the_guide_is_without_mistakes() -> None:
+    guide = (Path(__file__).parents[3] / "docs" / "weighbridge.md").read_text(encoding="utf-8")
+    example = guide.partition("```yaml\n")[2].partition("```")[0]
+    settings, found = read_document("docs/weighbridge.md", example.encode(), ConnectorsFile)
+    assert found == []
+    assert settings is not None
+    assert settings.weighbridge is not None
+    assert set(settings.weighbridge.indicators) == {"bridge-1", "bridge-2", "bridge-3"}
 
 
 def test_a_scale_has_the_reader_of_its_protocol() -> None:
