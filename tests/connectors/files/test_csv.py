@@ -17,11 +17,14 @@ from hypothesis import strategies as st
 from connectors.files.csv_map import CsvMap, read_csv_map
 from connectors.files.csv_rows import read_rows
 from connectors.files.reading import read_events
+from connectors.kafka_topics import create
 from haulwatch.cli.main import main
 from haulwatch.domain.errors import AuthorError, WorldError
 from haulwatch.domain.events import Event, Manifest, Position, Weighing
+from haulwatch.settings import ClusterSettings
 from haulwatch.testing import city_files_of
 from haulwatch.wire import Rejected
+from tests.connectors.kafka.log import logged
 
 GPS: dict[str, Any] = {
     "kind": "position",
@@ -246,6 +249,16 @@ def test_a_replay_of_csv_ends_with_a_breach(tmp_path: Path, capsys: pytest.Captu
     (tmp_path / "map.yaml").write_text(MAP.format(**GOOD | {"delimiter": "ab"}), encoding="utf-8")
     assert main([*command, "--csv-map", str(tmp_path / "map.yaml")]) == 2
     assert "map.yaml:3" in capsys.readouterr().err
+
+
+@pytest.mark.kafka
+def test_csv_into_a_cluster_s_log(cluster: ClusterSettings, tmp_path: Path) -> None:
+    create(cluster, 2)
+    (tmp_path / "map.yaml").write_text(MAP.format(**GOOD), encoding="utf-8")
+    (tmp_path / "scale.csv").write_text("a,b,d\n浙E1,1777595400,45000\n浙E2,1777595460,9000\nx\n", encoding="utf-8")
+    command = ["replay", str(tmp_path / "scale.csv"), "--csv-map", str(tmp_path / "map.yaml"), "--json"]
+    assert main([*command, "--to-kafka", cluster.kafka, "--topic-prefix", cluster.topic_prefix]) == 0
+    assert sorted(truck for _partition, truck, _event_id in logged(cluster)) == ["浙E1", "浙E2"]
 
 
 @given(st.binary(max_size=300) | st.text(st.sampled_from(HEADER + ROW + '"\n'), max_size=300).map(str.encode))
