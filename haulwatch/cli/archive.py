@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import signal
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -41,6 +42,8 @@ def _days(text: str) -> int:
 
 def run(options: argparse.Namespace) -> int:
     """Archives; 1 when the log had dropped records before they were archived."""
+    if options.follow:  # until it listens to signals; nothing has begun by then
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     from haulwatch.bootstrap.archive import Archiver  # its libraries are not needed for --help
 
     lang: Lang = options.lang
