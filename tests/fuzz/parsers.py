@@ -42,7 +42,7 @@ from tests.connectors.traccar.device import encoded, report
 
 NOW = datetime(2026, 5, 2, tzinfo=UTC)
 PROFILES = load_profiles()
-AT_MS = 1_777_593_600_000
+AT_MS = 1_777_680_000_000
 
 
 @dataclass(frozen=True)
