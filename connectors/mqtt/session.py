@@ -43,6 +43,7 @@ BURST = 100
 """Packets that are read in one turn; what came of them is submitted together."""
 FINISH_S = 5.0
 STOP_S = FINISH_S + CONNECT_S + 2.0
+MAX_WAITING_BYTES = 64 * 1024 * 1024
 PACKET_SPARE = 66_000
 """A topic and the properties beside a payload."""
 
@@ -77,6 +78,7 @@ class BrokerSession:
         self._ears.setblocking(False)
         self._bell.setblocking(False)
         self._waiting: deque[_Message] = deque()
+        self._waiting_bytes = 0
         self._fresh: list[_Message] = []
         self._connection, self._was_connected = 0, False
         self._connect_at, self._wait_s = 0.0, FIRST_WAIT_S
@@ -196,7 +198,7 @@ class BrokerSession:
         self._fresh.clear()
 
     def _full(self) -> bool:
-        return len(self._waiting) >= 2 * self._broker.in_flight
+        return len(self._waiting) >= 2 * self._broker.in_flight or self._waiting_bytes >= MAX_WAITING_BYTES
 
     def _finish(self) -> None:
         """Waits a little for what is on its way, and says goodbye."""
@@ -268,6 +270,7 @@ class BrokerSession:
             one.taken, one.future = Taken([], []), Future()
             one.future.set_result(None)
         self._waiting.append(one)
+        self._waiting_bytes += len(one.payload)
         self._fresh.append(one)
 
     def _skips(self, topic: str) -> bool:
@@ -319,6 +322,7 @@ class BrokerSession:
         self._hold(error.text)
 
     def _acknowledge(self, message: _Message) -> None:
+        self._waiting_bytes -= len(message.payload)
         taken = message.taken
         assert taken is not None
         self._tally.took(self._broker.name, taken.events)
