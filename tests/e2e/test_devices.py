@@ -23,6 +23,7 @@ from tests.connectors.jt808 import frames
 from tests.connectors.jt808.terminal import Terminal
 from tests.connectors.mqtt.device import Publisher, gps
 from tests.connectors.traccar.device import encoded, report, write
+from tests.connectors.weighbridge.device import SerialServer
 from tests.e2e.api import figures_of
 from tests.e2e.children import wait_until
 from tests.e2e.cluster import Cluster
@@ -35,18 +36,21 @@ from tests.servers import free_port
 pytestmark = [pytest.mark.kafka, pytest.mark.postgresql, pytest.mark.mqtt]
 
 TERMINAL_TRUCK, PHONE = "浙E00001", "013900000001"
-CAMERA_TRUCK, CAMERAS = "浙E00002", ("cam-07", "cam-08")
+CAMERA_TRUCK, CAMERAS, BRIDGE_CAMERA = "浙E00002", ("cam-07", "cam-08"), "cam-09"
 TRACCAR_TRUCK, TRACCAR_DEVICE = "浙E00003", "13900000003"
 MQTT_TRUCK, MQTT_DEVICE = "浙E00004", "13900000004"
+WEIGHED_TRUCK = "浙E00005"
 TRACCAR_TOPIC = "positions"
 ORDER_S = 60.0
 TABLES = {
     "trucks.csv": (
         "truck_id,axle_count,device_model,terminal_id\n"
         f"{TERMINAL_TRUCK},4,states-01,{PHONE[1:]}\n{CAMERA_TRUCK},4,,\n"
-        f"{TRACCAR_TRUCK},4,,{TRACCAR_DEVICE}\n{MQTT_TRUCK},4,,{MQTT_DEVICE}\n"
+        f"{TRACCAR_TRUCK},4,,{TRACCAR_DEVICE}\n{MQTT_TRUCK},4,,{MQTT_DEVICE}\n{WEIGHED_TRUCK},3,,\n"
     ),
-    "cameras.csv": "camera_id,name,lon,lat,trust\n" + "".join(f"{c},{c},120.1,30.86,0.9\n" for c in CAMERAS),
+    "stations.csv": "station_id,name,tolerance_pct,verified_until,mode\nW1,东磅,1,2099-12-31,static\n",
+    "cameras.csv": "camera_id,name,lon,lat,trust\n"
+    + "".join(f"{c},{c},120.1,30.86,0.9\n" for c in (*CAMERAS, BRIDGE_CAMERA)),
 }
 CONNECTORS = """
 isapi:
@@ -54,6 +58,14 @@ isapi:
   cameras:
     cam-07: {{credentials: {{user: admin, password: env:CAMERA_PASSWORD}}}}
     cam-08: {{credentials: {{user: admin, password: env:CAMERA_PASSWORD}}}}
+    cam-09: {{credentials: {{user: admin, password: env:CAMERA_PASSWORD}}}}
+weighbridge:
+  indicators:
+    bridge-1:
+      protocol: xk3190
+      address: tcp://127.0.0.1:{scale}
+      station_id: W1
+      plates: {{camera_id: [cam-09], after_s: 0.5, wait_s: 0.5}}
 traccar:
   attributes:
     cover: {{from: io12, values: {{0: open, 1: closed}}}}
@@ -95,6 +107,7 @@ class Devices:
     terminals: int
     topic: str
     mqtt: int
+    scale: SerialServer
 
     def order_of(self, truck_id: str) -> dict[str, Any]:
         """The one order of a truck, when it is there."""
@@ -120,11 +133,12 @@ def devices(
 ) -> Iterator[Devices]:
     folder = tmp_path_factory.mktemp("devices")
     terminals, topic = free_port(), f"{module_cluster.topic_prefix}.{TRACCAR_TOPIC}"
-    with running_mosquitto() as broker, postgres_databases.fresh() as database:
+    with running_mosquitto() as broker, SerialServer() as scale, postgres_databases.fresh() as database:
         with admin_client(module_cluster) as admin:
             admin.create_topics({topic: {"num_partitions": 2, "replication_factor": 1}})
             admin.wait_for_topics([topic])
-        connectors = CONNECTORS.format(kafka=module_cluster.kafka, topic=topic, mqtt=broker.port, user=USER)
+        ports = {"mqtt": broker.port, "scale": scale.port}
+        connectors = CONNECTORS.format(kafka=module_cluster.kafka, topic=topic, user=USER, **ports)
         (folder / "connectors.yaml").write_text(connectors, encoding="utf-8")
         options = {"--jt808": f"127.0.0.1:{terminals}", "--connectors": folder / "connectors.yaml"}
         options["--pictures"] = folder / "pictures"
@@ -137,7 +151,7 @@ def devices(
             gateway=[str(word) for option in options.items() for word in option],
             secrets=SECRETS,
         ) as cluster:
-            yield Devices(cluster, terminals, topic, broker.port)
+            yield Devices(cluster, terminals, topic, broker.port, scale)
 
 
 def call_driver(cluster: Cluster, order_id: str, **body: Any) -> Any:
@@ -224,3 +238,14 @@ def test_a_truck_whose_tracker_publishes(devices: Devices) -> None:
             for number in range(10)
         )
     assert devices.order_of(MQTT_TRUCK)["category"] == "uncovered"
+
+
+def test_a_truck_of_52_9_t_on_three_axles_that_a_camera_names(devices: Devices) -> None:
+    assert devices.scale.connected.wait(30)
+    camera = Camera(devices.cluster.events_url, BRIDGE_CAMERA, "admin", "cam-pass")
+    assert camera.see(f"黄{WEIGHED_TRUCK}", datetime.now(UTC), pictures=1) == 200
+    camera.close()
+    devices.scale.weigh(52_900)
+    order = devices.order_of(WEIGHED_TRUCK)
+    assert order["category"] == "overweight"
+    assert "52,900" in order["summary"]["zh"]
