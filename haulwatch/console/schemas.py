@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from msgspec import UNSET, Struct, UnsetType
 
 from haulwatch.console.problems import PROBLEM_JSON, ProblemBody
+from haulwatch.domain.deliveries import DeliveryEntry
 from haulwatch.domain.events import Manifest, Position, Sighting, Weighing
 from haulwatch.domain.live import Refused, SubmissionResult, TerminalAnswer, TruckPosition
 from haulwatch.domain.orders import Change, Order, OrderDetail, Stage
@@ -42,6 +43,12 @@ class OrderAnswer(Struct):
     runbook: Text | None
     drivers: bool = False
     pictures: bool = False
+
+
+class NoticesAnswer(Struct):
+    """Who was told of an order, newest first, and what came of it."""
+
+    notices: list[DeliveryEntry]
 
 
 class CommandBody(Struct, forbid_unknown_fields=True):
@@ -111,6 +118,7 @@ PUBLISHED: tuple[Any, ...] = (
     OrdersAnswer,
     CountsAnswer,
     OrderAnswer,
+    NoticesAnswer,
     CommandBody,
     TextBody,
     LocateBody,

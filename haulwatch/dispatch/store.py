@@ -36,6 +36,7 @@ from haulwatch.dispatch.records import (
     storable,
 )
 from haulwatch.domain.breaches import Breach
+from haulwatch.domain.deliveries import DeliveryEntry
 from haulwatch.domain.instants import rfc3339
 from haulwatch.domain.orders import (
     STAGES,
@@ -271,6 +272,13 @@ class OrderStore:
     def outbox_reader(self, name: str) -> OutboxReader:
         """The reader `name` of the changes, which keeps its place in this database."""
         return OutboxReader(self._engine, name, self._clock_ms, self.changes_since)
+
+    def notices(self, order_id: str) -> Sequence[DeliveryEntry]:
+        """Who was told of an order, newest first. Raises `UnknownOrder`."""
+        with reading(self._engine) as connection:
+            if order_row(connection, order_id) is None:
+                raise UnknownOrder(order_id)
+        return self.deliveries().log(order_id=order_id)
 
     def deliveries(self) -> Deliveries:
         """The delivery log of this database."""

@@ -7,13 +7,16 @@ of the order store; `haulwatch.dispatch.store.OrderStore` is the one that is put
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, Protocol, get_args
+from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args
 
 from msgspec import Struct
 
 from haulwatch.domain.breaches import Breach, Category, Phase, Severity
 from haulwatch.domain.errors import HaulwatchError
 from haulwatch.domain.text import Text
+
+if TYPE_CHECKING:
+    from haulwatch.domain.deliveries import DeliveryEntry
 
 Stage = Literal[
     "new",
@@ -262,6 +265,8 @@ class OrderDesk(Protocol):
     def get(self, order_id: str) -> OrderDetail: ...
 
     def counts(self) -> dict[Stage, int]: ...
+
+    def notices(self, order_id: str) -> Sequence[DeliveryEntry]: ...
 
     def command(
         self,

@@ -83,6 +83,7 @@ def test_every_route_is_described_and_every_reference_leads_somewhere(console: A
         "/api/v1/orders/counts",
         "/api/v1/orders/{order_id}",
         "/api/v1/orders/{order_id}/commands",
+        "/api/v1/orders/{order_id}/notices",
         "/api/v1/city",
         "/api/v1/city/basemap",
         "/api/v1/trucks",

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from haulwatch.console.problems import PROBLEM_JSON
+from haulwatch.domain.deliveries import NewDelivery
 
 
 def ids(answer: Any) -> list[str]:
@@ -164,3 +165,16 @@ def test_a_command_needs_a_name_and_nothing_unknown(console: Any, body: object) 
     answer = console.client.post(f"/api/v1/orders/{order.order_id}/commands", json=body, headers=headers)
     assert (answer.status_code, answer.headers["content-type"]) == (422, PROBLEM_JSON)
     assert console.store.get(order.order_id).order.stage == "new"
+
+
+def test_who_was_told_of_an_order(console: Any) -> None:
+    order = console.open_order()
+    new = NewDelivery(
+        change_id=order.change_id, order_id=order.order_id, step="opened", channel="duty-room", due_ms=1_777_593_600_000
+    )
+    deliveries = console.store.deliveries()
+    assert deliveries.claim("one", 60_000) is not None
+    assert deliveries.queue("one", order.change_id, [new], 60_000)
+    [told] = console.client.get(f"/api/v1/orders/{order.order_id}/notices").json()["notices"]
+    assert (told["channel"], told["step"], told["state"]) == ("duty-room", "opened", "queued")
+    assert console.client.get("/api/v1/orders/none/notices").status_code == 404

@@ -78,7 +78,9 @@ class Cluster(Api):
             "HAULWATCH_DATABASE": self.settings.database,
             **secrets,
         }
-        child = Child(name, (verb, "--http", address, *more), f"http://{address}", self.folder / f"{name}.log", environment)
+        child = Child(
+            name, (verb, "--http", address, *more), f"http://{address}", self.folder / f"{name}.log", environment
+        )
         self.children[name] = child
         return child
 

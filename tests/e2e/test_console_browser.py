@@ -24,6 +24,7 @@ from haulwatch.console.live import LiveSettings
 from haulwatch.console.testing import SteeredFeed, SteeredIntake, SteeredLine, overweight, served, small_city, truck
 from haulwatch.dispatch.database import sqlite_url
 from haulwatch.dispatch.store import OrderStore, open_store
+from haulwatch.domain.deliveries import NewDelivery
 from haulwatch.domain.errors import WorldError
 from haulwatch.domain.orders import ROLES, Actor, Order
 from haulwatch.domain.text import Text
@@ -216,6 +217,16 @@ def test_photos_that_are_kept_are_shown_and_others_named(desk: Desk) -> None:
     expect(page.locator("hw-detail .record")).to_contain_text("https://vendor.example/1.jpg")
 
 
+def test_who_was_told_is_shown(desk: Desk) -> None:
+    order = desk.happens()
+    new = NewDelivery(change_id=order.change_id, order_id=order.order_id, step="opened+10m", channel="值班群", due_ms=0)
+    deliveries = desk.store.deliveries()
+    deliveries.claim("one", 60_000)
+    assert deliveries.queue("one", order.change_id, [new], 60_000)
+    desk.open(f"/orders/{order.order_id}")
+    expect(desk.page.locator("hw-detail")).to_contain_text("值班群 新工单 +10m · 待发送")
+
+
 def test_keys_alone_are_enough(desk: Desk) -> None:
     page = desk.page
     older, newer = desk.happens(), desk.happens(truck_id="浙E99999")
@@ -280,7 +291,10 @@ def test_two_tabs_share_one_stream_and_both_stay_live(desk: Desk) -> None:
     desk.happens()
     for page in (desk.page, second):
         expect(page.get_by_role("button", name="1 条新工单")).to_be_visible()
-    assert "haulwatch_console_live_streams 1\n" in httpx.get(f"{desk.url}/metrics").text
+    deadline = time.monotonic() + PATIENCE_MS / 1000
+    while "haulwatch_console_live_streams 1\n" not in httpx.get(f"{desk.url}/metrics").text:
+        assert time.monotonic() < deadline, "one stream, once the server has noticed what ended"
+        time.sleep(0.1)  # looking at a real server; the deadline above bounds it
 
 
 def test_trucks_move_and_can_be_asked(desk: Desk) -> None:

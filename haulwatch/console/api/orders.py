@@ -12,7 +12,15 @@ from msgspec import ValidationError
 from haulwatch.console.answers import JsonAnswer
 from haulwatch.console.ports import CityView
 from haulwatch.console.problems import Problem
-from haulwatch.console.schemas import CommandBody, CountsAnswer, OrderAnswer, OrdersAnswer, answers, body_of
+from haulwatch.console.schemas import (
+    CommandBody,
+    CountsAnswer,
+    NoticesAnswer,
+    OrderAnswer,
+    OrdersAnswer,
+    answers,
+    body_of,
+)
 from haulwatch.domain.breaches import Category, Severity
 from haulwatch.domain.orders import Actor, OrderDesk, OrderFilter, Role, Stage
 from haulwatch.domain.text import Text
@@ -65,6 +73,11 @@ def router(
     def show_order(order_id: str) -> Response:
         """Everything about one order; the entity tag is the version that a command must name."""
         return detail_answer(order_id)
+
+    @api.get("/{order_id}/notices", responses=answers(NoticesAnswer, 404), response_class=Response)
+    def list_notices(order_id: str) -> Response:
+        """The delivery log of one order."""
+        return JsonAnswer(NoticesAnswer(list(desk.notices(order_id))))
 
     @api.post(
         "/{order_id}/commands",

@@ -55,6 +55,29 @@ export function history(audit) {
   </section>`;
 }
 
+// "opened+10m" is the reminder ten minutes after it.
+function stepOf(step) {
+  const [name, after] = step.split("+");
+  return `${known(`notice.step.${name}`, name)}${after ? ` +${after}` : ""}`;
+}
+
+// Which channels were told of which step, and what came of it.
+export function told(notices) {
+  if (!notices.length) return nothing;
+  return html`<section>
+    <h3>${t("detail.notices")}</h3>
+    <ol class="history">
+      ${notices.map(
+        (one) => html`<li>
+          <time datetime=${one.done_at ?? one.due_at}>${fullTime(one.done_at ?? one.due_at)}</time>
+          <span><b>${one.channel}</b> ${stepOf(one.step)} ·
+            ${known(`notice.${one.state}`, one.state)}${one.reason ? html` <q>${one.reason}</q>` : nothing}</span>
+        </li>`,
+      )}
+    </ol>
+  </section>`;
+}
+
 function given(data) {
   const parts = Object.entries(data).map(([field, text]) => known(`${field}.${text}`, text));
   return parts.length ? html`<q>${parts.join(" · ")}</q>` : nothing;

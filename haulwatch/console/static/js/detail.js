@@ -3,7 +3,7 @@ import { HwElement } from "./element.js";
 import { ago, duration, fullTime, position } from "./format.js";
 import { say, t } from "./i18n.js";
 import { html, nothing } from "./lib.js";
-import { history, law } from "./detail-law.js";
+import { history, law, told } from "./detail-law.js";
 import { marks, placeOf, plateChip, severityChip, stageChip, thingName } from "./parts.js";
 import { state } from "./state.js";
 import "./track-graph.js";
@@ -59,7 +59,7 @@ class Detail extends HwElement {
         ${why(breach, shown.pictures)}
         ${breach.track.length > 1 ? html`<hw-track .track=${breach.track} .at=${breach.detected_at}></hw-track>` : nothing}
         ${law(breach)} ${runbook ? html`<section><h3>${t("detail.runbook")}</h3><p class="runbook">${say(runbook)}</p></section>` : nothing}
-        ${findings(detail)} ${history(detail.audit)}
+        ${findings(detail)} ${history(detail.audit)} ${told(state.notices)}
         <p class="fineprint">${t("detail.rule")} ${order.rule_id} · ${order.rule_hash.slice(0, 10)} · ${t("detail.city")} ${order.city_hash.slice(0, 10)}</p>
       </div>
       ${this.#actions(detail.commands)}

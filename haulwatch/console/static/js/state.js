@@ -28,6 +28,7 @@ class State extends EventTarget {
   trucks = new TruckTable();
   selectedId = null;
   detail = null; // { detail: OrderDetail, runbook }
+  notices = []; // of the selected order: who was told, newest first
   detailStatus = "none"; // none | loading | ready | missing | error
   sending = false;
   actor = localStorage.getItem(ACTOR_KEY) ?? "";
@@ -210,8 +211,12 @@ class State extends EventTarget {
     if (!this.detail) this.detailStatus = "loading";
     this.changed();
     try {
-      const answer = await getJson(`/api/v1/orders/${encodeURIComponent(id)}`);
-      if (id === this.selectedId) this.#showDetail(answer);
+      const address = `/api/v1/orders/${encodeURIComponent(id)}`;
+      const [answer, told] = await Promise.all([getJson(address), getJson(`${address}/notices`)]);
+      if (id === this.selectedId) {
+        this.notices = told.notices;
+        this.#showDetail(answer);
+      }
     } catch (problem) {
       if (id !== this.selectedId) return;
       if (!this.detail) this.detailStatus = problem.status === 404 ? "missing" : "error";
