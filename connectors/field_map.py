@@ -1,6 +1,6 @@
 """Values of foreign records as fields of events: which value, what it means, in which unit. Data, written by people.
 
-A record is whatever can be asked for a value by name: a JSON object by path (`gps.lon`, `axles.0.kg`), a row by column.
+A record is whatever can be asked for a value by name: a JSON object by path (`connectors.json_paths`), a row by column.
 What a record does not say is left out; what it says and cannot be meant is a `DeviceError`. Ranges are those of
 `haulwatch.wire` and nowhere else.
 """
@@ -16,6 +16,7 @@ import msgspec
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from connectors.field_times import Times
+from connectors.json_paths import Several, is_path, no_path
 from geofences.datum import Datum, convert
 from haulwatch.city.documents import author_error
 from haulwatch.domain.errors import DeviceError, did_you_mean
@@ -35,7 +36,7 @@ UNITS: dict[str, dict[str, float]] = {
 TRUE = frozenset({"true", "1", "yes", "y", "on", "是", "有"})
 FALSE = frozenset({"false", "0", "no", "n", "off", "否", "无"})
 Lookup = Callable[[str], Any]
-"""The value of that name in a record; None where there is none."""
+"""The value of that name in a record (or `Several`); None where there is none."""
 _NAMES = re.compile(r"[,;|，；、]")
 
 
@@ -57,6 +58,11 @@ SHAPES: dict[Kind, dict[str, Any]] = {
     for kind, struct in STRUCTS.items()
 }
 """The fields of each kind that can be mapped."""
+CONFIDENT: dict[Kind, tuple[str, ...]] = {
+    kind: tuple(name for name in shapes if f"{name}_confidence" in shapes) for kind, shapes in SHAPES.items()
+}
+"""Fields that have a confidence, which says nothing where they do not."""
+UNKNOWN = "unknown"
 
 
 class FieldSource(BaseModel):
@@ -87,15 +93,27 @@ class FieldSource(BaseModel):
         return self
 
     def raw(self, lookup: Lookup) -> Any:
-        """What the record says, as text where it has a meaning; None where it says nothing."""
+        """What the record says, as text where it has a meaning; None where it says nothing. Raises ValueError."""
+        return next(iter(self.meant(self.said(lookup))), None)
+
+    def said(self, lookup: Lookup) -> list[Any]:
+        """The values that say something: of several from a path with `*` all, else one at most. Raises ValueError."""
         value = self.value if self.from_ is None else lookup(self.from_)
+        values = value if isinstance(value, Several) else (value,)
+        return [said for one in values if (said := self._said(one)) is not None]
+
+    def meant(self, said: list[Any]) -> list[Any]:
+        """What `values` calls them; those that it does not name are left out. Raises ValueError."""
+        if self.values is None:
+            return said
+        return [self.values[text] for one in said if (text := _text(one)) in self.values]
+
+    def _said(self, value: Any) -> Any:
         if isinstance(value, str):
             value = value.strip()
         if value is None or value == "" or (self.absent and _text(value) in self.absent):
             return None
-        if self.bit is not None:
-            value = _whole(value) >> self.bit & 1
-        return value if self.values is None else self.values.get(_text(value))
+        return value if self.bit is None else _whole(value) >> self.bit & 1
 
 
 def _source(value: Any) -> Any:
@@ -115,39 +133,56 @@ class FieldMap(BaseModel):
     time: Times = Times()
     datum: Datum = "wgs84"
 
-    def read(self, kind: Kind, lookup: Lookup) -> dict[str, Any]:
-        """The fields of an event of this kind. Raises DeviceError: bad_value, bad_time."""
+    def read(self, kind: Kind, lookup: Lookup, unnamed: list[str] | None = None) -> dict[str, Any]:
+        """The fields of an event of this kind. Raises DeviceError: bad_value, bad_time.
+
+        `unnamed` is given the fields whose words `values` does not name; a flag may leave out one of its two.
+        """
         shapes, found = SHAPES[kind], dict[str, Any]()
         for name, source in self.fields.items():
-            if name in shapes and (value := self._value(name, shapes[name], source, lookup)) is not None:
+            if name not in shapes:
+                continue
+            value = self._value(name, shapes[name], source, lookup, [] if unnamed is None else unnamed)
+            if value is not None:
                 found[name] = value
+        for name in CONFIDENT[kind]:
+            if name not in found:
+                found.pop(f"{name}_confidence", None)
         if self.datum != "wgs84":
             shift(found, self.datum)
         return found
 
-    def _value(self, name: str, shape: Any, source: FieldSource, lookup: Lookup) -> Any:
-        raw = None
+    def _value(self, name: str, shape: Any, source: FieldSource, lookup: Lookup, unnamed: list[str]) -> Any:
+        said: list[Any] = []
         try:
-            raw = source.raw(lookup)
-            if raw is None:
-                return None
-            if shape is datetime:
-                return self.time.instant(raw, name)
-            if shape is float:
-                return round(_number(raw) * _scale(name, source) + source.base, 9)
-            if shape is int:
-                figure = _number(raw) * _scale(name, source) + source.base
-                return int(figure) if figure == int(figure) else figure
-            if shape is bool:
-                return _flag(raw)
-            if shape is list:
-                parts = [_text(part) for part in raw] if isinstance(raw, list) else _NAMES.split(_text(raw))
-                return [part.strip() for part in parts if part.strip()]
-            return _text(raw)
+            said = source.said(lookup)
+            meant = source.meant(said)
+            if meant:
+                return self._shaped(name, shape, source, meant)
+            if said and shape is not bool:
+                unnamed.append(name)
+            return None
         except (ValueError, OverflowError):
-            shown = str(raw)[:64]
+            shown = ", ".join(str(one)[:64] for one in said[:4])
             text = Text(f"字段 {name} 的值不合要求：“{shown}”", f"field {name} cannot be “{shown}”")
             raise DeviceError("bad_value", text) from None
+
+    def _shaped(self, name: str, shape: Any, source: FieldSource, meant: list[Any]) -> Any:
+        raw = meant[0]
+        if shape is datetime:
+            return self.time.instant(raw, name)
+        if shape is float:
+            return round(_number(raw) * _scale(name, source) + source.base, 9)
+        if shape is int:
+            figure = _number(raw) * _scale(name, source) + source.base
+            return int(figure) if figure == int(figure) else figure
+        if shape is bool:
+            return _flag(raw)
+        if shape is list:
+            parts = [part for one in meant for part in _parts(one)]
+            return [part.strip() for part in parts if part.strip()]
+        text = _text(raw)
+        return None if text == UNKNOWN and isinstance(shape, tuple) else text
 
 
 def check_fields(
@@ -164,17 +199,24 @@ def check_fields(
             listed = ", ".join(units) or "-"
             text = Text(f"{name} 的单位可以是：{listed}", f"units of {name}: {listed}")
             raise author_error("N033", text, inside=(key, name, "unit"))
-        words = known[name]
+        words = ("true", "false", *TRUE, *FALSE) if known[name] is bool else known[name]
         if isinstance(words, tuple) and source.values is not None:
-            for key, word in source.values.items():
+            for value, word in source.values.items():
                 if word not in words:
-                    listed = ", ".join(words)
+                    listed = ", ".join(dict.fromkeys(words))
                     text = Text(f"{name} 的取值是：{listed}", f"{name} is one of: {listed}")
-                    raise author_error("N035", text, did_you_mean(word, words), inside=(key, name, "values", key))
+                    raise author_error("N035", text, did_you_mean(word, words), inside=(key, name, "values", value))
     missing = [name for name in required if name not in fields]
     if missing:
         listed = ", ".join(missing)
         raise author_error("N036", Text(f"缺少字段：{listed}", f"missing fields: {listed}"), inside=(key,))
+
+
+def check_paths(sources: Mapping[str, FieldSource], *inside: str) -> None:
+    """Raises an author's error at the first that is taken from what cannot be a path; for records that are JSON."""
+    for name, source in sources.items():
+        if source.from_ is not None and not is_path(source.from_):
+            raise no_path(*inside, name)
 
 
 def required_fields(kind: Kind) -> tuple[str, ...]:
@@ -200,19 +242,9 @@ def shift(fields: dict[str, Any], datum: Datum) -> None:
     fields["lon"], fields["lat"] = round(east, 7), round(north, 7)
 
 
-def at_path(value: Any, path: str) -> Any:
-    """What is at `a.b.0` in decoded JSON; None where there is nothing. A key that has dots in it is found, too."""
-    if isinstance(value, dict):
-        if path in value:
-            return value[path]
-        head, dot, rest = path.partition(".")
-        return at_path(value[head], rest) if dot and head in value else None
-    if isinstance(value, list):
-        head, dot, rest = path.partition(".")
-        if head.isascii() and head.isdigit() and int(head[:9]) < len(value):
-            inner = value[int(head[:9])]
-            return at_path(inner, rest) if dot else inner
-    return None
+def _parts(value: Any) -> list[str]:
+    """The names of a list, or of a text that lists them."""
+    return [_text(part) for part in value] if isinstance(value, list) else _NAMES.split(_text(value))
 
 
 def _text(value: Any) -> str:

@@ -16,6 +16,8 @@ from haulwatch.domain.text import Text
 
 ISO, SECONDS, MILLISECONDS = "iso", "epoch_s", "epoch_ms"
 _COMMON = "%Y-%m-%d %H:%M:%S"
+SHORTEST = len("20260501T163000")
+"""Of an instant in ISO 8601: a day alone is none."""
 _EXAMPLE = datetime(2026, 11, 23, 13, 45, 56, tzinfo=UTC)
 
 
@@ -94,7 +96,7 @@ class Times(BaseModel):
 
     def _written(self, text: str) -> datetime:
         if self.format == ISO:
-            return datetime.fromisoformat(text)
+            return datetime.fromisoformat(text if len(text) >= SHORTEST else "")
         if self.format == _COMMON and len(text) == 19 and text[10] == " ":
             try:
                 return datetime.fromisoformat(text)  # many times faster

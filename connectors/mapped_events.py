@@ -32,14 +32,16 @@ def mapped_event(
 ) -> Event:
     """The event, through the one definition of what an event is. Raises DeviceError.
 
-    The sender's own `event_id` counts within its source; without one the id comes from time and content.
+    The sender's own `event_id` counts within its source; without one the id comes from time and content, and what was
+    kept and is sent again (`resent`) is the same.
     """
     at = fields.get("at")
     if not isinstance(at, datetime):
         raise DeviceError("missing_field", Text("没有时刻 at", "it has no instant at"))
     own_id = fields.get("event_id")
     if own_id is None:
-        content = msgspec.json.encode([kind, truck_id, fields], order="sorted")
+        said = {name: value for name, value in fields.items() if name != "resent"}
+        content = msgspec.json.encode([kind, truck_id, said], order="sorted")
         own_id = f"{to_ms(at)}:{hashlib.sha256(content).hexdigest()[:24]}"
     values: dict[str, Any] = {"source": source, **fields}
     values |= {"kind": kind, "event_id": f"{source}:{own_id}", "truck_id": truck_id}

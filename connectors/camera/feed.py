@@ -6,17 +6,19 @@ import asyncio
 import threading
 from collections import Counter
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import msgspec
 from fastapi import APIRouter, HTTPException, Request, Response
 
-from connectors.camera.mapping import Document, documents, events_of, seen, sighting, without_pictures
+from connectors.camera.mapping import Document, documents, events_of, plate_of, sighting, without_pictures
 from connectors.camera.settings import CameraSettings, SourceSettings
 from connectors.gate import Gate, Tally
 from connectors.http.body import Bodies, refusal_code
 from connectors.http.credentials import Doorkeeper
-from connectors.http.pictures import keep
+from connectors.http.pictures import keep, pictures_at
+from connectors.json_paths import at_path
 from haulwatch.domain.errors import DeviceError
 from haulwatch.domain.events import Sighting
 from haulwatch.domain.instants import to_datetime
@@ -134,22 +136,22 @@ class CameraFeed:
 
     def _take(self, name: str, source: SourceSettings, event: Any, beside: Sequence[bytes], taken: _Taken) -> None:
         """Raises DeviceError where it cannot be an event."""
-        one = seen(event, source, name)
-        if one is None:
+        plate = plate_of(event, source)
+        if plate is None:
             self._pass_over(name, "no_plate")
             return
-        if self._settings.vehicles == "registered" and one.truck_id not in self._gate.registry().trucks:
+        if self._settings.vehicles == "registered" and plate.truck_id not in self._gate.registry().trucks:
             self._pass_over(name, "not_registered")
             return
-        received_at = to_datetime(self._gate.now_ms())
-        sighting(one, name, (), received_at)  # what cannot be an event keeps no pictures
-        images, left = keep((*one.pictures, *beside), self._gate.pictures, self._settings.pictures)
-        left["not_a_picture"] += one.broken_pictures
-        left["unknown_word"] += one.unmapped
+        one, unnamed = sighting(event, plate, source, name, to_datetime(self._gate.now_ms()))
+        pictures, broken = pictures_at(partial(at_path, event), source.images)
+        images, left = keep((*pictures, *beside), self._gate.pictures, self._settings.pictures)
+        left["not_a_picture"] += broken
+        left["unknown_word"] += unnamed
         for code, count in left.items():
             if count:
                 self._tally.fault(name, code, count)
-        taken.events.append(sighting(one, name, images, received_at))
+        taken.events.append(msgspec.structs.replace(one, images=images) if images else one)
 
     def _refuse(self, name: str, error: DeviceError, raw: bytes, taken: _Taken) -> None:
         self._tally.fault(name, error.code)

@@ -2,32 +2,26 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
-import hashlib
-from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import datetime
+from functools import partial
 from typing import Any
 
 import msgspec
 from msgspec import Struct
 
-from connectors.camera.paths import Steps, value_at, values_at
-from connectors.camera.settings import CoverAt, LoadAt, NumberAt, SourceSettings, TimeAt, WordAt
+from connectors.camera.settings import SourceSettings
 from connectors.http.multipart import parts
-from connectors.http.times import instant_of
-from connectors.plates import read_plate
+from connectors.json_paths import at_path, records_at, values_at
+from connectors.mapped_events import mapped_event, source_name
+from connectors.plates import Plate, read_plate
 from haulwatch.domain.errors import DeviceError
-from haulwatch.domain.events import Image, Sighting
-from haulwatch.domain.instants import rfc3339, to_ms
+from haulwatch.domain.events import Sighting
 from haulwatch.domain.text import Text
-from haulwatch.wire import decode_event
 
 MAX_EVENTS = 1_000
 MAX_VALUES = 200_000
 MAX_DEPTH = 64
 """Of a body: a few bytes of JSON make a value that takes many times as much memory; pictures are one value each."""
-MAX_WORD = 256
 _KEPT_TEXT = 512
 """Of a text in what is kept of an event that could not be one: its pictures are not what was wrong."""
 
@@ -37,20 +31,6 @@ class Document(Struct, frozen=True):
 
     data: bytes
     pictures: tuple[bytes, ...] = ()
-
-
-class Seen(Struct, frozen=True):
-    """What one event says; `unmapped` are words that the settings do not name."""
-
-    truck_id: str
-    at: datetime
-    camera_id: str
-    identity: str
-    resent: bool
-    fields: dict[str, Any]
-    pictures: tuple[bytes, ...]
-    broken_pictures: int
-    unmapped: int
 
 
 def documents(body: bytes, content_type: str) -> tuple[list[Document], int]:
@@ -90,11 +70,9 @@ def events_of(body: bytes, source: SourceSettings) -> list[Any]:
         raise DeviceError("not_json", Text(f"不是合法的 JSON：{error}", f"not JSON: {error}")) from error
     if _deeper(value, MAX_DEPTH):
         raise DeviceError("too_large", Text("JSON 过深", "the JSON is too deep"))
-    found = value if source.events is None else value_at(value, source.events)
-    if isinstance(found, dict):
-        found = [found]
-    if not isinstance(found, list):
-        where = "" if source.events is None else ".".join(source.events)
+    found = records_at(value, source.records)
+    if found is None:
+        where = source.records or ""
         raise DeviceError(
             "no_events", Text(f"{where} 处没有事件", f"there are no events {'at ' + where if where else ''}")
         )
@@ -105,68 +83,38 @@ def events_of(body: bytes, source: SourceSettings) -> list[Any]:
     return found
 
 
-def seen(event: Any, source: SourceSettings, name: str) -> Seen | None:
-    """What an event says of a truck; None where the camera saw no plate. Raises DeviceError."""
+def plate_of(event: Any, source: SourceSettings) -> Plate | None:
+    """Whose event it is; None where the camera saw no plate. Raises DeviceError."""
     if not isinstance(event, dict):
         raise DeviceError("not_an_object", Text("事件不是 JSON 对象", "the event is no JSON object"))
-    plates = values_at(event, source.plate)
-    if not plates:
-        raise _missing(source.plate)
-    plate = read_plate(_word(plates[0]))
-    if plate is None:
-        return None
-    at = _instant(event, source.at)
-    reader = _Reader(event)
-    camera_id = name
-    if source.camera_id is not None:
-        camera_id = reader.word(source.camera_id) or ""
-        if not camera_id:
-            raise _missing(source.camera_id.path)
-    fields = {
-        "plate_color": plate.color,
-        "plate_confidence": reader.number(source.plate_confidence),
-        "vehicle_type": reader.word(source.vehicle_type),
-        "direction": reader.word(source.direction),
-        "speed_kmh": reader.number(source.speed_kmh),
-        **reader.state("cover", source.cover),
-        **reader.state("load", source.load),
-    }
-    color = reader.word(source.plate_color)
-    if color is not None:
-        fields["plate_color"] = color
-    own_id = "" if source.id is None else _word(value_at(event, source.id))
-    said = own_id.encode() if own_id else msgspec.json.encode(event, order="deterministic")
-    pictures, broken = _pictures(event, source.images)
-    return Seen(
-        truck_id=plate.truck_id,
-        at=at,
-        camera_id=camera_id,
-        identity=hashlib.sha256(f"{camera_id}|{to_ms(at)}|{plate.truck_id}|".encode() + said).hexdigest()[:24],
-        resent=_Reader(event).word(source.resent) == "true",  # words for "live" need no name
-        fields={key: value for key, value in fields.items() if value is not None},
-        pictures=pictures,
-        broken_pictures=broken,
-        unmapped=reader.unmapped,
+    where = source.plate.from_
+    if where is not None and not values_at(event, where):
+        raise _missing(where)
+    try:
+        written = source.plate.raw(partial(at_path, event))
+    except ValueError:
+        written = None
+    return read_plate("" if written is None else str(written))
+
+
+def sighting(
+    event: dict[str, Any], plate: Plate, source: SourceSettings, name: str, received_at: datetime
+) -> tuple[Sighting, int]:
+    """The event without its pictures, and how many of its words the settings do not name; the same sent again is the
+    same. Raises DeviceError, also with the codes of `haulwatch.wire`."""
+    unnamed: list[str] = []
+    fields = source.map.read("sighting", partial(at_path, event), unnamed)
+    if "camera_id" not in source.fields:
+        fields["camera_id"] = name
+    elif "camera_id" not in fields:
+        raise _missing(source.fields["camera_id"].from_ or "camera_id")
+    if plate.color is not None:
+        fields = {"plate_color": plate.color, **fields}
+    made = mapped_event(
+        "sighting", fields, truck_id=plate.truck_id, source=source_name("camera", name), received_at=received_at
     )
-
-
-def sighting(one: Seen, name: str, images: Sequence[Image], received_at: datetime) -> Sighting:
-    """The event; the same sent again is the same. Raises DeviceError with the codes of `haulwatch.wire`."""
-    values = {
-        "kind": "sighting",
-        "event_id": f"camera:{name}:{rfc3339(to_ms(one.at))}:{one.identity}",
-        "truck_id": one.truck_id,
-        "at": one.at,
-        "received_at": received_at,
-        "source": f"camera:{name}",
-        "resent": one.resent,
-        "camera_id": one.camera_id,
-        **one.fields,
-        **({"images": list(images)} if images else {}),
-    }
-    event = decode_event(msgspec.json.encode(values))
-    assert isinstance(event, Sighting)
-    return event
+    assert isinstance(made, Sighting)
+    return made, len(unnamed)
 
 
 def without_pictures(value: Any) -> Any:
@@ -180,93 +128,6 @@ def without_pictures(value: Any) -> Any:
     return value
 
 
-class _Reader:
-    """Reads values of one event, and counts words that the settings do not name."""
-
-    def __init__(self, event: Any) -> None:
-        self._event = event
-        self.unmapped = 0
-
-    def word(self, place: WordAt | None) -> str | None:
-        if place is None:
-            return None
-        text = _word(value_at(self._event, place.path))
-        return self._named(text, place.values) if place.values is not None else text or None
-
-    def number(self, place: NumberAt | None) -> float | None:
-        """Raises DeviceError (`bad_number`)."""
-        text = "" if place is None else _word(value_at(self._event, place.path))
-        if place is None or not text:
-            return None
-        try:
-            value = float(text) * place.scale
-        except ValueError:
-            value = float("nan")
-        if not abs(value) < float("inf"):
-            where = ".".join(place.path)
-            raise DeviceError("bad_number", Text(f"{where} 不是数：{text[:40]}", f"{where} is no number: {text[:40]}"))
-        return round(value, 6)
-
-    def state(self, name: str, place: CoverAt | LoadAt | None) -> dict[str, Any]:
-        """The field and its confidence; nothing where the camera does not know."""
-        if place is None:
-            return {}
-        value = self._named(_word(value_at(self._event, place.path)), place.values)
-        if value is None or value == "unknown":
-            return {}
-        return {name: value, f"{name}_confidence": self.number(place.confidence)}
-
-    def _named(self, text: str, values: dict[str, Any]) -> Any:
-        if text and text not in values:
-            self.unmapped += 1
-        return values.get(text)
-
-
-def _instant(event: Any, place: TimeAt) -> datetime:
-    text = _word(value_at(event, place.path))
-    if not text:
-        raise _missing(place.path)
-    if place.format == "iso":
-        return instant_of(text, place.utc_offset_h)
-    try:
-        if "%" not in place.format:
-            return datetime.fromtimestamp(float(text) / (1000 if place.format == "epoch_ms" else 1), UTC)
-        at = datetime.strptime(text, place.format)
-        if at.tzinfo is None:
-            at = at.replace(tzinfo=timezone(timedelta(hours=place.utc_offset_h or 0)))
-        return at.astimezone(UTC)
-    except (ValueError, OverflowError, OSError) as error:
-        raise DeviceError("bad_time", Text(f"“{text[:40]}” 不是时间", f"“{text[:40]}” is no time")) from error
-
-
-def _word(value: object) -> str:
-    """A JSON value as the settings would write it: `true`, `1`, `0.5`; a list or an object is none."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, int | float):
-        if abs(value) >= 10**18:
-            return ""
-        return str(int(value)) if int(value) == value else str(value)
-    return value.strip()[:MAX_WORD] if isinstance(value, str) else ""
-
-
-def _pictures(event: Any, places: Sequence[Steps]) -> tuple[tuple[bytes, ...], int]:
-    """What stands there as Base64, and how many were none."""
-    found: list[bytes] = []
-    broken = 0
-    for place in places:
-        for value in values_at(event, place):
-            if value is None or value == "":
-                continue
-            try:
-                text = value if isinstance(value, str) else "?"
-                text = text.partition(",")[2] if text.startswith("data:") else text
-                found.append(base64.b64decode("".join(text.split()), validate=True))
-            except (binascii.Error, ValueError):
-                broken += 1
-    return tuple(found), broken
-
-
 def _deeper(value: Any, levels: int) -> bool:
     """Whether it is nested more than so many levels."""
     if not isinstance(value, dict | list):
@@ -275,6 +136,5 @@ def _deeper(value: Any, levels: int) -> bool:
     return levels == 0 or any(_deeper(one, levels - 1) for one in inside)
 
 
-def _missing(path: Steps) -> DeviceError:
-    where = ".".join(path)
+def _missing(where: str) -> DeviceError:
     return DeviceError("missing_field", Text(f"没有 {where}", f"there is no {where}"))

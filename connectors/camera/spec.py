@@ -27,7 +27,7 @@ CAMERA = Connector(
         "missing_field",
         "bad_plate",
         "bad_time",
-        "bad_number",
+        "bad_value",
         "unknown_word",
         "picture_of_nobody",
     ),

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 from collections import Counter
 from collections.abc import Iterable
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from connectors.field_map import Lookup
 from connectors.pictures import PictureStore
 from haulwatch.domain.events import Image
 
@@ -28,6 +31,24 @@ class PictureLimits(BaseModel):
 def is_picture(data: bytes) -> bool:
     """Whether it begins as JPEG, PNG or BMP do, and is not just a beginning."""
     return len(data) >= _LEAST and data.startswith(_MAGIC)
+
+
+def pictures_at(lookup: Lookup, places: Iterable[str]) -> tuple[list[bytes], int]:
+    """What stands in a record as Base64 or as `data:` addresses, and how many were neither. Null is no picture."""
+    found: list[bytes] = []
+    broken = 0
+    for place in places:
+        value = lookup(place)
+        for one in value if isinstance(value, list) else (value,):
+            if one is None or one == "":
+                continue
+            try:
+                text = one if isinstance(one, str) else "?"
+                text = text.partition(",")[2] if text.startswith("data:") else text
+                found.append(base64.b64decode("".join(text.split()), validate=True))
+            except (binascii.Error, ValueError):
+                broken += 1
+    return found, broken
 
 
 def keep(

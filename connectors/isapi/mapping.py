@@ -13,8 +13,8 @@ from typing import Any, Literal
 import msgspec
 from msgspec import Struct
 
+from connectors.field_times import Times
 from connectors.http.multipart import Part, parts
-from connectors.http.times import instant_of
 from connectors.isapi.document import Tree, child, read_json, read_xml, text_of
 from connectors.plates import Plate, read_plate
 from haulwatch.domain.errors import DeviceError
@@ -109,7 +109,7 @@ def seen(tree: Tree, utc_offset_h: float | None) -> Seen | Skipped:
     plate = read_plate(written)
     if plate is None:
         return "no_plate"
-    at = instant_of(text_of(tree, "dateTime"), utc_offset_h)
+    at = Times(utc_offset_h=utc_offset_h).instant(text_of(tree, "dateTime"), "dateTime")
     uuid, line = text_of(tree, "UUID"), text_of(anpr, "line")
     channel = text_of(tree, "channelID") or text_of(tree, "dynChannelID")
     identity = "|".join((channel, uuid, str(to_ms(at)), plate.truck_id, line))

@@ -11,7 +11,8 @@ import msgspec
 from msgspec import Struct
 from paho.mqtt.client import topic_matches_sub
 
-from connectors.field_map import FieldMap, at_path
+from connectors.field_map import FieldMap
+from connectors.json_paths import at_path, values_at
 from connectors.mapped_events import mapped_event, source_name
 from connectors.mqtt.settings import KINDS, Subscription, TruckBy, plain_filter
 from connectors.truck_finder import TruckFinder
@@ -122,7 +123,7 @@ class Reader:
             levels = topic.split("/")
             written: Any = levels[by.level - 1] if by.level <= len(levels) else None
         else:
-            written = by.value if by.from_ is None else at_path(record, by.from_)
+            written = by.value if by.from_ is None else next(iter(values_at(record, by.from_)), None)
         if isinstance(written, int) and not isinstance(written, bool):
             written = str(written)
         if not isinstance(written, str) or not written.strip():

@@ -8,8 +8,9 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from connectors.field_map import FieldMap, Kind, Source, check_fields, required_fields
+from connectors.field_map import FieldMap, Kind, Source, check_fields, check_paths, required_fields
 from connectors.field_times import Times
+from connectors.json_paths import is_path, no_path
 from connectors.secret_values import Secret
 from geofences.datum import Datum
 from haulwatch.city.documents import author_error
@@ -77,6 +78,9 @@ class Subscription(BaseModel):
             text = Text("format: map 要写 kind、truck 和 fields", "format: map needs kind, truck and fields")
             raise author_error("N043", text)
         check_fields(self.fields, (self.kind,), required_fields(self.kind))
+        check_paths(self.fields, "fields")
+        if self.truck.from_ is not None and not is_path(self.truck.from_):
+            raise no_path("truck", "from")
         return self
 
     @property

@@ -9,7 +9,8 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from connectors.field_map import Lookup, at_path
+from connectors.field_map import Lookup
+from connectors.json_paths import at_path, records_at
 from haulwatch.domain.errors import DeviceError
 from haulwatch.domain.text import Text
 
@@ -45,12 +46,9 @@ def read_json(body: bytes, path: str | None, encoding: str = "utf-8-sig") -> lis
     text = _text(body, encoding)
     if text.count(",") > MAX_VALUES:
         raise _too_many()
-    value = _json(text)
-    if path is not None:
-        value = at_path(value, path)
-    items = value if isinstance(value, list) else [value]
-    if value is None or len(items) > MAX_RECORDS:
-        raise _no_records() if value is None else _too_many()
+    items = records_at(_json(text), path)
+    if items is None or len(items) > MAX_RECORDS:
+        raise _no_records() if items is None else _too_many()
     return [_object(row, item) for row, item in enumerate(items, 1)]
 
 

@@ -6,10 +6,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, IPvAnyNetwork, model_validator
 
-from connectors.field_map import FieldMap, Kind, Source, check_fields, required_fields
-from connectors.field_times import Times
-from connectors.http.credentials import Credentials, sender_names
+from connectors.field_map import required_fields
+from connectors.http.credentials import sender_names
 from connectors.http.pictures import PictureLimits
+from connectors.http.records import PostedRecords
 from connectors.weighbridge.crossing import WeighingRule
 from connectors.weighbridge.lines import FORMS, Address, read_address
 from connectors.weighbridge.readings import FrameReader
@@ -19,7 +19,6 @@ from haulwatch.city.documents import author_error
 from haulwatch.domain.text import Text
 
 MIB = 1024 * 1024
-KINDS: tuple[Kind, ...] = ("weighing",)
 Id = Annotated[str, Field(min_length=1, max_length=256)]
 
 
@@ -93,41 +92,23 @@ class Indicator(WeighingRule):
         return ToledoReader(checksum=self.checksum, pounds=self.pounds, power_up=self.power_up)
 
 
-class WimSource(BaseModel):
+class WimSource(PostedRecords):
     """A weigh-in-motion platform that posts weighings: a table of records, and which value is which field."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
-
-    credentials: Credentials
     format: Literal["json", "csv"] = "json"
-    records: str | None = None
-    """Of json: the path to the list (`data.list`); without it the body is one record or a list of them."""
     encoding: Annotated[str, AfterValidator(_encoding)] = "utf-8-sig"
     delimiter: str = Field(default=",", min_length=1, max_length=1)
     """Of csv; its first line has the names."""
-    plate: Source
-    fields: dict[str, Source]
-    time: Times = Times()
-    images: tuple[str, ...] = ()
-    """Where pictures are, in Base64."""
     pictures: PictureLimits = PictureLimits()
 
     @model_validator(mode="after")
     def _whole(self) -> WimSource:
-        check_fields(self.fields, KINDS, required_fields("weighing"))
-        if "truck_id" in self.fields:
-            text = Text("车牌写在 plate，不写在 fields", "the plate is said in plate, not in fields")
-            raise author_error("N063", text, inside=("fields", "truck_id"), at_key=True)
+        self.check("weighing", required_fields("weighing"), json=self.format == "json")
         if self.records is not None and self.format == "csv":
             raise author_error(
                 "N063", Text("format: csv 没有 records", "format: csv has no records"), inside=("records",), at_key=True
             )
         return self
-
-    @property
-    def map(self) -> FieldMap:
-        """The fields with their times."""
-        return FieldMap(fields=self.fields, time=self.time)
 
 
 class WeighbridgeSettings(BaseModel):

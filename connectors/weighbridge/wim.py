@@ -7,8 +7,6 @@ answer. Sending them again would not make them better, so they are no reason to 
 from __future__ import annotations
 
 import asyncio
-import base64
-import binascii
 from datetime import datetime
 from typing import Any
 
@@ -19,7 +17,7 @@ from msgspec import Struct
 from connectors.gate import Gate, Tally
 from connectors.http.body import Bodies, refusal_code
 from connectors.http.credentials import Doorkeeper
-from connectors.http.pictures import keep
+from connectors.http.pictures import keep, pictures_at
 from connectors.mapped_events import mapped_event, source_name
 from connectors.plates import read_plate
 from connectors.truck_finder import TruckFinder
@@ -116,23 +114,13 @@ class WimIntake:
             source=source_name("wim", name),
             received_at=received_at,
         )
-        pictures = [data for path in source.images if (data := self._picture(name, record.lookup(path))) is not None]
+        pictures, broken = pictures_at(record.lookup, source.images)
         images, left = keep(pictures, self._gate.pictures, source.pictures)
+        left["not_a_picture"] += broken
         for code, count in left.items():
-            self._tally.fault(name, code, count)
+            if count:
+                self._tally.fault(name, code, count)
         return msgspec.structs.replace(event, images=images) if images else event
-
-    def _picture(self, name: str, value: Any) -> bytes | None:
-        """The bytes, also of a `data:` address. What is none is counted and costs nothing else."""
-        if value is None or value == "":
-            return None
-        try:
-            if isinstance(value, str):
-                return base64.b64decode(value.partition(",")[2] if value.startswith("data:") else value, validate=True)
-        except (binascii.Error, ValueError):
-            pass
-        self._tally.fault(name, "not_a_picture")
-        return None
 
 
 def records_of(body: bytes, source: WimSource) -> list[Record]:

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from pydantic_core import PydanticCustomError
 
-from connectors.field_map import SHAPES, FieldMap, Kind, at_path, check_fields, required_fields
+from connectors.field_map import SHAPES, FieldMap, Kind, check_fields, required_fields
 from connectors.field_times import Times
+from connectors.json_paths import at_path
 from connectors.mapped_events import LONGEST_SOURCE, mapped_event, source_name
 from haulwatch.domain.errors import DeviceError
 from haulwatch.domain.events import Event, Position, Weighing
@@ -117,6 +118,7 @@ def test_an_instant_as_it_is_written(time: dict[str, Any], value: Any) -> None:
     [
         ({}, "2026-05-01 08:30:00"),
         ({}, "noon"),
+        ({"utc_offset_h": 8}, "2026-05-01"),
         ({"format": "epoch_s"}, "2026-05-01"),
         ({"format": "epoch_s"}, "nan"),
         ({"format": "epoch_s"}, True),
@@ -161,21 +163,29 @@ def test_places_are_brought_to_wgs84() -> None:
     assert read("position", {"x": 30.0}, fields=fields, datum="bd09") == {"lon": 30.0}
 
 
-@pytest.mark.parametrize(
-    ("path", "value"),
-    [
-        ("a", {"b": [1, {"c.d": 2}]}),
-        ("a.b.0", 1),
-        ("a.b.1.c.d", 2),
-        ("a.b.2", None),
-        ("a.b.x", None),
-        ("a.x.b", None),
-        ("", None),
-        ("a.b.99999999999999999999", None),
-    ],
-)
-def test_paths(path: str, value: Any) -> None:
-    assert at_path({"a": {"b": [1, {"c.d": 2}]}}, path) == value
+def test_what_several_values_mean() -> None:
+    cars = [{"plate": None, "code": "a"}, {"plate": " ", "code": "b,c"}, {"plate": "x", "code": None}, {"plate": "y"}]
+    source = {"from": "cars.*.plate", "values": {"y": "stranger", "z": "other"}}
+    fields = {"source": source, "alarms": "cars.*.code"}
+    assert read("position", {"cars": cars}, fields=fields) == {"source": "stranger", "alarms": ["a", "b", "c"]}
+    assert read("position", {"cars": []}, fields=fields) == {}
+
+
+def test_words_that_nobody_named_are_told() -> None:
+    fields = {
+        "cover": {"from": "c", "values": {"0": "open", "1": "unknown"}},
+        "resent": {"from": "r", "values": {"1": "y"}},
+    }
+    map_ = FieldMap.model_validate({"fields": fields | {"cover_confidence": {"value": "0.5"}}})
+    for said, found, told in [
+        ({"c": 0, "r": 1}, {"cover": "open", "resent": True, "cover_confidence": 0.5}, []),
+        ({"c": 2, "r": 0}, {}, ["cover"]),
+        ({"c": 1}, {}, []),
+        ({}, {}, []),
+    ]:
+        unnamed: list[str] = []
+        assert map_.read("sighting", said.get, unnamed) == found
+        assert unnamed == told
 
 
 @pytest.mark.parametrize(
@@ -186,6 +196,7 @@ def test_paths(path: str, value: Any) -> None:
         ({"speed_kmh": {"from": "v", "unit": "kg"}}, "N033"),
         ({"heading_deg": {"from": "v", "unit": "kg"}}, "N033"),
         ({"cover": {"from": "v", "values": {"0": "opened"}}}, "N035"),
+        ({"resent": {"from": "v", "values": {"0": "maybe"}}}, "N035"),
         ({"lon": "v"}, "N036"),
     ],
 )
@@ -213,6 +224,9 @@ def test_the_same_content_is_the_same_event() -> None:
     assert isinstance(first, Weighing)
     assert isinstance(other, Weighing)
     assert weighed(dict(reversed(fields.items()))) == first
+    resent = weighed(fields | {"resent": True})
+    assert isinstance(resent, Weighing)
+    assert (resent.resent, resent.event_id) == (True, first.event_id)
     assert other.event_id != first.event_id
     own = weighed(fields | {"event_id": "7"})
     assert isinstance(own, Weighing)

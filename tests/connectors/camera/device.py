@@ -16,22 +16,23 @@ SETTINGS = """\
 sources:
   falcon-eye:
     credentials: {token: @token}
-    events: payload.records
+    records: payload.records
     plate: car/0.plate.text
-    at: {path: capture.ms, format: epoch_ms}
-    camera_id: {path: unit, values: {FE-1: cam-07, FE-2: cam-08}}
-    id: recordNo
-    cover:
-      path: cargo.lid
-      values: {LID_OPEN: open, LID_SHUT: closed, LID_PART: half}
-      confidence: {path: cargo.lidScore, scale: 0.01}
-    load: {path: cargo.loaded, values: {true: full, false: empty}, confidence: cargo.loadScore}
-    plate_confidence: {path: /car~10/plate/score, scale: 0.01}
-    plate_color: {path: car/0.plate.hue, values: {3: yellow, 1: blue}}
-    vehicle_type: car/0.class
-    direction: heading
-    speed_kmh: {path: speedMs, scale: 3.6}
-    resent: {path: replay, values: {1: true}}
+    time: {format: epoch_ms}
+    fields:
+      at: capture.ms
+      event_id: recordNo
+      camera_id: {from: unit, values: {FE-1: cam-07, FE-2: cam-08}}
+      cover: {from: cargo.lid, values: {LID_OPEN: open, LID_SHUT: closed, LID_PART: half}}
+      cover_confidence: {from: cargo.lidScore, unit: "%"}
+      load: {from: cargo.loaded, values: {true: full, false: empty}}
+      load_confidence: cargo.loadScore
+      plate_confidence: {from: /car~10/plate/score, unit: "%"}
+      plate_color: {from: car/0.plate.hue, values: {3: yellow, 1: blue}}
+      vehicle_type: car/0.class
+      direction: heading
+      speed_kmh: {from: speedMs, unit: m/s}
+      resent: {from: replay, values: {1: true}}
     images: [shots.*.data]
     answer: '{"code": 0, "msg": "success"}'
 """

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import partial
 
-from connectors.camera.mapping import documents, events_of, seen, sighting, without_pictures
+from connectors.camera.mapping import documents, events_of, plate_of, sighting, without_pictures
 from connectors.camera.settings import CameraSettings
+from connectors.http.pictures import pictures_at
+from connectors.json_paths import at_path
 from haulwatch.city.documents import read_document
 from tests.connectors.camera.device import AT, SETTINGS, body_of, record
 
@@ -27,9 +30,10 @@ def read(data: bytes) -> None:
     for document in documents(data, content_type)[0]:
         for one in events_of(document.data, FALCON):
             without_pictures(one)
-            said = seen(one, FALCON, "falcon-eye")
-            if said is not None:
-                sighting(said, "falcon-eye", (), NOW)
+            plate = plate_of(one, FALCON)
+            if plate is not None:
+                sighting(one, plate, FALCON, "falcon-eye", NOW)
+                pictures_at(partial(at_path, one), FALCON.images)
 
 
 SEEDS = (
