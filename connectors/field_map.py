@@ -99,8 +99,10 @@ class FieldSource(BaseModel):
     def said(self, lookup: Lookup) -> list[Any]:
         """The values that say something: of several from a path with `*` all, else one at most. Raises ValueError."""
         value = self.value if self.from_ is None else lookup(self.from_)
-        values = value if isinstance(value, Several) else (value,)
-        return [said for one in values if (said := self._said(one)) is not None]
+        if isinstance(value, Several):
+            return [said for one in value if (said := self._said(one)) is not None]
+        said = self._said(value)
+        return [] if said is None else [said]
 
     def meant(self, said: list[Any]) -> list[Any]:
         """What `values` calls them; those that it does not name are left out. Raises ValueError."""

@@ -74,21 +74,21 @@ def _steps(path: str) -> tuple[_Step, ...]:
 def _walk(value: Any, steps: tuple[_Step, ...], found: list[Any]) -> None:
     if len(found) == MAX_FOUND:
         return
-    if not steps:
-        found.append(value)
-        return
-    (name, whole), rest = steps[0], steps[1:]
-    if isinstance(value, dict):
-        if whole in value:
-            found.append(value[whole])
-        elif name in value:
-            _walk(value[name], rest, found)
-        elif name == ALL:
-            for one in value.values():
-                _walk(one, rest, found)
-    elif isinstance(value, list):
-        if name == ALL:
-            for one in value:
-                _walk(one, rest, found)
+    for number, (name, whole) in enumerate(steps, 1):
+        if isinstance(value, dict):
+            if whole in value:
+                found.append(value[whole])
+                return
+            if name in value:
+                value = value[name]
+                continue
+        elif not isinstance(value, list):
+            return
         elif name.isascii() and name.isdigit() and int(name[:9]) < len(value):
-            _walk(value[int(name[:9])], rest, found)
+            value = value[int(name[:9])]
+            continue
+        if name == ALL:
+            for one in value.values() if isinstance(value, dict) else value:
+                _walk(one, steps[number:], found)
+        return
+    found.append(value)
