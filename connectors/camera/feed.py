@@ -14,6 +14,7 @@ from fastapi import APIRouter, HTTPException, Request, Response
 
 from connectors.camera.mapping import Document, documents, events_of, plate_of, sighting, without_pictures
 from connectors.camera.settings import CameraSettings, SourceSettings
+from connectors.dead_letters import dead_letter
 from connectors.gate import Gate, Tally
 from connectors.http.body import Bodies, refusal_code
 from connectors.http.credentials import Doorkeeper
@@ -23,10 +24,9 @@ from haulwatch.domain.errors import DeviceError
 from haulwatch.domain.events import Sighting
 from haulwatch.domain.instants import to_datetime
 from haulwatch.metrics import Sample
-from haulwatch.wire import DeadLetter, printable
+from haulwatch.wire import DeadLetter
 
 NAME = "camera"
-MAX_KEPT_BYTES = 256 * 1024
 
 
 class _Taken:
@@ -156,14 +156,7 @@ class CameraFeed:
     def _refuse(self, name: str, error: DeviceError, raw: bytes, taken: _Taken) -> None:
         self._tally.fault(name, error.code)
         taken.refused.append({"index": taken.index, "code": error.code, "reason": error.text})
-        taken.letters.append(
-            DeadLetter(
-                reason=str(error),
-                code=error.code,
-                source=f"{NAME}:{name}",
-                raw=printable(raw[:MAX_KEPT_BYTES]),
-            )
-        )
+        taken.letters.append(dead_letter(error, f"{NAME}:{name}", raw))
 
     def _pass_over(self, name: str, reason: str) -> None:
         with self._lock:

@@ -6,17 +6,18 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-import msgspec
 from msgspec import Struct
 
 from connectors.camera.settings import SourceSettings
 from connectors.http.multipart import parts
 from connectors.json_paths import at_path, records_at, values_at
+from connectors.json_text import decode_json
 from connectors.mapped_events import mapped_event, source_name
 from connectors.plates import Plate, read_plate
 from haulwatch.domain.errors import DeviceError
 from haulwatch.domain.events import Sighting
 from haulwatch.domain.text import Text
+from haulwatch.wire import BOM
 
 MAX_EVENTS = 1_000
 MAX_VALUES = 200_000
@@ -64,10 +65,7 @@ def events_of(body: bytes, source: SourceSettings) -> list[Any]:
     """
     if sum(body.count(mark) for mark in (b"[", b"{", b",")) > MAX_VALUES:
         raise DeviceError("too_large", Text("JSON 里的值过多", "too many values in the JSON"))
-    try:
-        value = msgspec.json.decode(body.removeprefix(b"\xef\xbb\xbf"))
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise DeviceError("not_json", Text(f"不是合法的 JSON：{error}", f"not JSON: {error}")) from error
+    value = decode_json(body.removeprefix(BOM))
     if _deeper(value, MAX_DEPTH):
         raise DeviceError("too_large", Text("JSON 过深", "the JSON is too deep"))
     found = records_at(value, source.records)

@@ -19,6 +19,8 @@ from haulwatch.domain.events import Manifest, Position, Sighting, Weighing
 from haulwatch.domain.text import Text
 from haulwatch.wire import BOM, Rejected
 
+LONGEST_ROW = 128 * 1024
+"""Bytes, with the line that goes beyond it."""
 Observation = Position | Weighing | Sighting | Manifest
 
 
@@ -47,24 +49,33 @@ class _Lines:
         self._stream, self._encoding = iter(stream), "gb18030" if encoding == "gbk" else encoding
         self.number = 0
         self._taken: list[bytes] = []
+        self._held = 0
         self._damaged = False
 
     def __iter__(self) -> Iterator[str]:
-        for line in self._stream:
-            self.number += 1
-            if self.number == 1:
-                line = line.removeprefix(BOM)
-            self._taken.append(line)
-            try:
-                text = line.decode(self._encoding)
-            except UnicodeDecodeError:  # a byte that means nothing costs its own row only
-                text, self._damaged = line.decode(self._encoding, "replace"), True
-            yield text
+        return self
+
+    def __next__(self) -> str:
+        """Raises csv.Error where a row does not end: a quote that is never closed takes not the whole file."""
+        if self._held > LONGEST_ROW:
+            raise csv.Error(f"> {LONGEST_ROW}")
+        line = next(self._stream)
+        self.number += 1
+        if self.number == 1:
+            line = line.removeprefix(BOM)
+        self._taken.append(line)
+        self._held += len(line)
+        try:
+            return line.decode(self._encoding)
+        except UnicodeDecodeError:  # a byte that means nothing costs its own row only
+            self._damaged = True
+            return line.decode(self._encoding, "replace")
 
     def taken(self) -> tuple[bytes, bool]:
         """The bytes of one row, and whether all of them mean something."""
         taken = b"".join(self._taken).rstrip(b"\r\n"), not self._damaged
         self._taken.clear()
+        self._held = 0
         self._damaged = False
         return taken
 

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from fastapi import APIRouter, HTTPException, Request, Response
 
+from connectors.dead_letters import dead_letter
 from connectors.gate import Gate, Tally
 from connectors.http.body import Bodies, refusal_code
 from connectors.http.credentials import Doorkeeper
@@ -27,10 +28,9 @@ from haulwatch.domain.events import Sighting
 from haulwatch.domain.instants import to_datetime, to_ms
 from haulwatch.domain.text import Text
 from haulwatch.metrics import Sample
-from haulwatch.wire import DeadLetter, printable
+from haulwatch.wire import DeadLetter
 
 NAME = "isapi"
-MAX_KEPT_BYTES = 256 * 1024
 KNOWN_PAIRS = 10_000
 ANSWER = (
     b'<?xml version="1.0" encoding="UTF-8"?>\n'
@@ -236,14 +236,7 @@ class IsapiFeed:
         self._tally.fault(sender, one.error.code)
         if not one.kept:
             return
-        taken.letters.append(
-            DeadLetter(
-                reason=str(one.error),
-                code=one.error.code,
-                source=f"{NAME}:{sender}",
-                raw=printable(one.raw[:MAX_KEPT_BYTES]),
-            )
-        )
+        taken.letters.append(dead_letter(one.error, f"{NAME}:{sender}", one.raw))
 
     def _count(self, sender: str, kind: str) -> None:
         with self._lock:

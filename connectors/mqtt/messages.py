@@ -11,8 +11,10 @@ import msgspec
 from msgspec import Struct
 from paho.mqtt.client import topic_matches_sub
 
+from connectors.dead_letters import MAX_KEPT_BYTES, dead_letter
 from connectors.field_map import FieldMap
 from connectors.json_paths import at_path, values_at
+from connectors.json_text import decode_json, not_json
 from connectors.mapped_events import mapped_event, source_name
 from connectors.mqtt.settings import KINDS, Subscription, TruckBy, plain_filter
 from connectors.truck_finder import TruckFinder
@@ -20,9 +22,9 @@ from haulwatch.domain.errors import DeviceError
 from haulwatch.domain.events import Event
 from haulwatch.domain.instants import to_datetime
 from haulwatch.domain.text import Text
-from haulwatch.wire import DeadLetter, Rejected, decode_body, decode_event, encode_event, printable
+from haulwatch.wire import DeadLetter, Rejected, decode_body, decode_event, encode_event
 
-MAX_PAYLOAD_BYTES = 256 * 1024
+MAX_PAYLOAD_BYTES = MAX_KEPT_BYTES
 """Far above what a device says at once, and all of it fits into a dead letter."""
 MAX_RECORDS = 5_000
 """Of one message: each bad one costs a dead letter."""
@@ -74,7 +76,7 @@ class Reader:
             else:
                 self._records(one, map_, topic, payload, source, received_at, taken)
         except DeviceError as error:
-            taken.letters.append(_letter(error, source, payload))
+            taken.letters.append(dead_letter(error, source, payload))
         return taken
 
     def _own_events(
@@ -138,7 +140,7 @@ def _records_of(payload: bytes) -> list[bytes]:
     try:
         records = _raws.decode(payload)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise _not_json(error) from error
+        raise not_json(error) from error
     if len(records) > MAX_RECORDS:
         text = Text(f"一次最多 {MAX_RECORDS} 条记录", f"at most {MAX_RECORDS} records at once")
         raise DeviceError("too_many", text)
@@ -146,18 +148,7 @@ def _records_of(payload: bytes) -> list[bytes]:
 
 
 def _object(raw: bytes) -> dict[str, Any]:
-    try:
-        record = msgspec.json.decode(raw)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise _not_json(error) from error
+    record = decode_json(raw)
     if not isinstance(record, dict):
         raise DeviceError("not_an_object", Text("不是 JSON 对象", "not a JSON object"))
     return record
-
-
-def _not_json(error: Exception) -> DeviceError:
-    return DeviceError("not_json", Text(f"不是合法的 JSON：{error}", f"not JSON: {error}"))
-
-
-def _letter(error: DeviceError, source: str, payload: bytes) -> DeadLetter:
-    return DeadLetter(reason=str(error), code=error.code, source=source, raw=printable(payload[:MAX_PAYLOAD_BYTES]))

@@ -7,16 +7,15 @@ from concurrent.futures import Future
 
 from msgspec import Struct
 
+from connectors.dead_letters import dead_letter
 from connectors.gate import Gate, Tally
 from connectors.traccar.mapping import Mapper
 from connectors.traccar.reports import Report, read_report
 from haulwatch.domain.errors import DeviceError
 from haulwatch.domain.events import Event
-from haulwatch.wire import DeadLetter, printable
+from haulwatch.wire import DeadLetter
 
 Reader = Callable[[bytes], Report]
-MAX_KEPT_BYTES = 256 * 1024
-"""Of a report that cannot be read: so that its dead letter is taken by every host."""
 
 
 class Read(Struct):
@@ -43,8 +42,7 @@ class Intake:
                 source = f"traccar:{report.unique_id}"
                 event = self._mapper.event(report, received_ms)
             except DeviceError as error:
-                kept = printable(raw[:MAX_KEPT_BYTES])
-                read.letters.append(DeadLetter(reason=str(error), code=error.code, source=source, raw=kept))
+                read.letters.append(dead_letter(error, source, raw))
                 continue
             if event is not None:
                 read.events.append(event)

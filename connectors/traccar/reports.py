@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from connectors.json_text import decode_json
 from haulwatch.domain.errors import DeviceError
 from haulwatch.domain.text import Text
 
@@ -43,10 +44,7 @@ def read_report(raw: bytes) -> Report:
     """A body or a record's value. Raises DeviceError: too_large, not_json, not_an_object, no_device, no_position."""
     if len(raw) > MAX_REPORT_BYTES:
         raise DeviceError("too_large", Text(f"报文过大（{len(raw)} 字节）", f"report too large ({len(raw)} bytes)"))
-    try:
-        value = msgspec.json.decode(raw)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise DeviceError("not_json", Text(f"不是合法的 JSON：{error}", f"not JSON: {error}")) from error
+    value = decode_json(raw)
     if not isinstance(value, dict):
         raise DeviceError("not_an_object", Text("不是 JSON 对象", "not a JSON object"))
     position = value.get("position")

@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from connectors.field_map import Lookup
 from connectors.json_paths import at_path, records_at
+from connectors.json_text import decode_json
 from haulwatch.domain.errors import DeviceError
 from haulwatch.domain.text import Text
 
@@ -46,7 +47,7 @@ def read_json(body: bytes, path: str | None, encoding: str = "utf-8-sig") -> lis
     text = _text(body, encoding)
     if text.count(",") > MAX_VALUES:
         raise _too_many()
-    items = records_at(_json(text), path)
+    items = records_at(decode_json(text), path)
     if items is None or len(items) > MAX_RECORDS:
         raise _no_records() if items is None else _too_many()
     return [_object(row, item) for row, item in enumerate(items, 1)]
@@ -102,13 +103,6 @@ def _text(body: bytes, encoding: str) -> str:
         return text
     except (UnicodeError, LookupError) as error:
         raise DeviceError("not_utf8", Text(f"不是 {encoding} 编码", f"it is not {encoding}")) from error
-
-
-def _json(text: str) -> Any:
-    try:
-        return msgspec.json.decode(text)
-    except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
-        raise DeviceError("not_json", Text(f"不是合法的 JSON：{error}", f"not JSON: {error}")) from error
 
 
 def _no_records() -> DeviceError:

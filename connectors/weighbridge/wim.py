@@ -14,6 +14,7 @@ import msgspec
 from fastapi import APIRouter, HTTPException, Request
 from msgspec import Struct
 
+from connectors.dead_letters import dead_letter
 from connectors.gate import Gate, Tally
 from connectors.http.body import Bodies, refusal_code
 from connectors.http.credentials import Doorkeeper
@@ -27,9 +28,8 @@ from haulwatch.domain.errors import DeviceError
 from haulwatch.domain.events import Event
 from haulwatch.domain.instants import to_datetime
 from haulwatch.domain.text import Text
-from haulwatch.wire import DeadLetter, printable
+from haulwatch.wire import DeadLetter
 
-MAX_KEPT_BYTES = 256 * 1024
 MAX_LETTERS_BYTES = 8 * 1024 * 1024
 """What is kept of all bad records of one body together."""
 
@@ -147,15 +147,7 @@ def _letters(name: str, refused: list[_Refused]) -> list[DeadLetter]:
     letters: list[DeadLetter] = []
     room = MAX_LETTERS_BYTES
     for one in refused:
-        raw = printable(one.raw[: min(MAX_KEPT_BYTES, room)])
-        room -= min(len(raw), room)
-        letters.append(
-            DeadLetter(
-                reason=str(one.error),
-                code=one.error.code,
-                source=source_name("wim", name),
-                raw=raw,
-                line=one.row or None,
-            )
-        )
+        letter = dead_letter(one.error, source_name("wim", name), one.raw[:room], line=one.row or None)
+        room -= min(len(letter.raw), room)
+        letters.append(letter)
     return letters
