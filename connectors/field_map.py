@@ -150,8 +150,7 @@ class FieldMap(BaseModel):
         for name in CONFIDENT[kind]:
             if name not in found:
                 found.pop(f"{name}_confidence", None)
-        if self.datum != "wgs84":
-            shift(found, self.datum)
+        shift(found, self.datum)
         return found
 
     def _value(self, name: str, shape: Any, source: FieldSource, lookup: Lookup, unnamed: list[str]) -> Any:
@@ -237,6 +236,8 @@ def _scale(name: str, source: FieldSource) -> float:
 
 def shift(fields: dict[str, Any], datum: Datum) -> None:
     """`lon` and `lat` from `datum` to WGS-84; what is no place stays as it came, to be told so."""
+    if datum == "wgs84":
+        return
     lon, lat = fields.get("lon"), fields.get("lat")
     if lon is None or lat is None or (lon, lat) == (0.0, 0.0) or not (abs(lat) <= 90 and abs(lon) <= 180):
         return

@@ -10,8 +10,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_valida
 from connectors.field_map import FieldMap, Kind, Source, check_fields, required_fields
 from connectors.field_times import Times
 from geofences.datum import Datum
-from haulwatch.city.documents import author_error, read_document
-from haulwatch.domain.errors import AuthorError, WorldError
+from haulwatch.city.documents import author_error, read_file
 from haulwatch.domain.text import Text
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -109,11 +108,4 @@ class CsvMap(BaseModel):
 
 def read_csv_map(path: Path) -> CsvMap:
     """The file checked. Raises AuthorError with every finding; WorldError where it cannot be read."""
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise WorldError(Text(f"读不了 {path}：{error}", f"cannot read {path}: {error}")) from error
-    found, findings = read_document(path.as_posix(), data, CsvMap)
-    if found is None or findings:
-        raise AuthorError(findings)
-    return found
+    return read_file(path, CsvMap)

@@ -14,10 +14,11 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from connectors.dead_letters import MAX_KEPT_BYTES
+from connectors.field_map import shift
 from connectors.jt808.alarms import alarm_names
 from connectors.jt808.messages import Location, Media, instant
 from connectors.jt808.profiles import Profile, Reading
-from geofences.datum import convert
 from haulwatch.domain.errors import DeviceError
 from haulwatch.domain.events import Event, Image
 from haulwatch.wire import DeadLetter, decode_event
@@ -25,8 +26,6 @@ from haulwatch.wire import DeadLetter, decode_event
 MILEAGE, FUEL, RECORDER_SPEED, SATELLITES = 0x01, 0x02, 0x03, 0x31
 STANDARD_ITEMS = frozenset((0x01, 0x02, 0x03, 0x04, 0x05, 0x06, 0x11, 0x12, 0x13, 0x25, 0x2A, 0x2B, 0x30, 0x31))
 """Additional items of the standard; those that say nothing of a truck's conduct are passed over."""
-MAX_KEPT_BYTES = 256 * 1024
-"""Of a message that cannot be read: so that its dead letter is taken by every host."""
 _LOADS = {0b00: "empty", 0b01: "half", 0b11: "full"}
 
 
@@ -104,8 +103,6 @@ def position_fields(location: Location, profile: Profile) -> dict[str, Any]:
     status = location.status
     lat = location.lat / 1e6 * (-1 if status & 0b0100 else 1)
     lon = location.lon / 1e6 * (-1 if status & 0b1000 else 1)
-    if profile.datum != "wgs84" and (lon, lat) != (0.0, 0.0) and abs(lat) <= 90 and abs(lon) <= 180:
-        lon, lat = (round(degrees, 7) for degrees in convert(lon, lat, profile.datum, "wgs84"))
     fields: dict[str, Any] = {
         "at": instant(location.time, profile.utc_offset_h),
         "lon": lon,
@@ -115,6 +112,7 @@ def position_fields(location: Location, profile: Profile) -> dict[str, Any]:
         "valid": bool(status & 0b10),
         "ignition": bool(status & 0b1),
     }
+    shift(fields, profile.datum)
     load = _LOADS.get(status >> 8 & 0b11)
     if load is not None and (profile.load_bits == "all" or (profile.load_bits == "loaded" and load != "empty")):
         fields["load"] = load

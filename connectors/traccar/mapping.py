@@ -16,11 +16,11 @@ from typing import Any, TypeGuard
 
 import msgspec
 
-from connectors.field_map import FieldMap
+from connectors.field_map import FieldMap, shift
 from connectors.traccar.reports import Report
 from connectors.traccar.settings import Reading
 from connectors.truck_finder import TruckFinder
-from geofences.datum import Datum, convert
+from geofences.datum import Datum
 from haulwatch.domain.errors import DeviceError
 from haulwatch.domain.events import Event
 from haulwatch.domain.instants import to_datetime, to_ms
@@ -85,7 +85,9 @@ def position_fields(position: dict[str, Any], datum: Datum, own: FieldMap) -> di
     """
     outdated = position.get("outdated") is True
     fields: dict[str, Any] = {"at": _instant(position, "deviceTime" if outdated else "fixTime")}
-    fields["lon"], fields["lat"] = _place(position.get("longitude"), position.get("latitude"), datum)
+    for name, longer in (("lon", "longitude"), ("lat", "latitude")):
+        fields[name] = value if _is_number(value := position.get(longer)) else None
+    shift(fields, datum)
     if outdated:
         fields["valid"] = False
     else:
@@ -123,15 +125,6 @@ def _standard_attributes(attributes: dict[str, Any], fields: dict[str, Any]) -> 
     if isinstance(alarm := attributes.get("alarm"), str):
         names = [name.strip() for name in alarm.split(",")]
         fields["alarms"] = [ALARMS.get(name, name) for name in names if name]
-
-
-def _place(lon: Any, lat: Any, datum: Datum) -> tuple[Any, Any]:
-    if not (_is_number(lon) and _is_number(lat)):
-        return None, None
-    if datum == "wgs84" or (lon, lat) == (0, 0) or abs(lat) > 90 or abs(lon) > 180:
-        return lon, lat  # what is no place is to be told as it came
-    east, north = convert(lon, lat, datum, "wgs84")
-    return round(east, 7), round(north, 7)
 
 
 def _instant(position: dict[str, Any], name: str) -> datetime:

@@ -25,10 +25,8 @@ from connectors.traccar.feed import Traccar
 from connectors.traccar.settings import TraccarSettings
 from connectors.weighbridge.feed import WeighbridgeFeed
 from connectors.weighbridge.settings import WeighbridgeSettings
-from haulwatch.city.documents import read_document
-from haulwatch.domain.errors import AuthorError, WorldError
+from haulwatch.city.documents import read_file
 from haulwatch.domain.registry import Registry
-from haulwatch.domain.text import Text
 from haulwatch.metrics import Sample
 
 WAITING_FOLDER = "waiting"
@@ -59,14 +57,7 @@ MAKERS: dict[str, Callable[[Any, Gate], Feed]] = {
 
 def read_connectors(path: Path) -> ConnectorsFile:
     """The file checked. Raises AuthorError with every finding; WorldError where it cannot be read."""
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise WorldError(Text(f"读不了 {path}：{error}", f"cannot read {path}: {error}")) from error
-    found, findings = read_document(path.as_posix(), data, ConnectorsFile)
-    if found is None or findings:
-        raise AuthorError(findings)
-    return found
+    return read_file(path, ConnectorsFile)
 
 
 class Feeds:

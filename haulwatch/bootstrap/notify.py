@@ -13,9 +13,9 @@ from connectors.notify.notifier import Notifier
 from connectors.notify.senders import Sender
 from connectors.notify.settings import NotifyFile
 from haulwatch.bootstrap.cities import load_city
-from haulwatch.city.documents import read_document
+from haulwatch.city.documents import read_file
 from haulwatch.dispatch.store import OrderStore
-from haulwatch.domain.errors import AuthorError, Finding, WorldError
+from haulwatch.domain.errors import AuthorError, Finding
 from haulwatch.domain.registry import Squad
 from haulwatch.domain.text import Text
 
@@ -25,13 +25,7 @@ def read_notify(path: Path) -> NotifyFile:
 
     Raises AuthorError with every finding; WorldError where the file or a secret cannot be read.
     """
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise WorldError(Text(f"读不了 {path}：{error}", f"cannot read {path}: {error}")) from error
-    found, findings = read_document(path.as_posix(), data, NotifyFile)
-    if found is None or findings:
-        raise AuthorError(findings)
+    found = read_file(path, NotifyFile)
     wrong = [finding for name in found.channels if (finding := _secret_url(path, name, found)) is not None]
     if wrong:
         raise AuthorError(wrong)

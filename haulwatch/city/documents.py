@@ -5,19 +5,20 @@ Scalars stay the text they are written as (`010`, `on`, `22:00` have no second m
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails, PydanticCustomError
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
-from haulwatch.domain.errors import Finding, did_you_mean
+from haulwatch.domain.errors import AuthorError, Finding, WorldError, did_you_mean
 from haulwatch.domain.text import Text
 from rules.findings import Report
 from rules.yaml_source import Source, compose
 
 M = TypeVar("M", bound=BaseModel)
-Path = tuple[str | int, ...]
+Spot = tuple[str | int, ...]
 
 _WRONG_TYPE = {
     "string_type": Text("应为文字", "must be a text"),
@@ -31,7 +32,7 @@ _WRONG_TYPE = {
 
 
 def author_error(
-    code: str, text: Text, hint: Text | None = None, *, inside: Path = (), at_key: bool = False
+    code: str, text: Text, hint: Text | None = None, *, inside: Spot = (), at_key: bool = False
 ) -> PydanticCustomError:
     """What a validator of a model raises: a finding at its value, or at what is `inside` it (or at the key of that)."""
     context = {"code": code, "zh": text.zh, "en": text.en, "hint": hint, "inside": inside, "at_key": at_key}
@@ -52,16 +53,28 @@ def read_document(file: str, data: bytes, model: type[M]) -> tuple[M | None, lis
         return None, sorted(found, key=lambda finding: (finding.line, finding.column))
 
 
+def read_file(path: Path, model: type[M]) -> M:
+    """A file that stands alone. Raises AuthorError with every finding; WorldError where it cannot be read."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise WorldError(Text(f"读不了 {path}：{error}", f"cannot read {path}: {error}")) from error
+    found, findings = read_document(path.as_posix(), data, model)
+    if found is None or findings:
+        raise AuthorError(findings)
+    return found
+
+
 class _Document:
     """The plain value of composed YAML, and for each path in it the nodes of its key and its value."""
 
     def __init__(self, source: Source, root: MappingNode | None) -> None:
         self._source = source
-        self._keys: dict[Path, Node] = {}
-        self._values: dict[Path, Node] = {}
+        self._keys: dict[Spot, Node] = {}
+        self._values: dict[Spot, Node] = {}
         self.value: Any = {} if root is None else self._plain(root, ())
 
-    def _plain(self, node: Node, path: Path) -> Any:
+    def _plain(self, node: Node, path: Spot) -> Any:
         self._values[path] = node
         if isinstance(node, MappingNode):
             mapping = {}
@@ -115,14 +128,14 @@ class _Document:
         text = _WRONG_TYPE.get(kind) or Text(f"的值无效（{detail['msg']}）", f"is not valid ({detail['msg']})")
         return self._at(node, "C015", Text(f"“{name}” {text.zh}", f"“{name}” {text.en}"))
 
-    def _nearest(self, path: Path) -> Node:
+    def _nearest(self, path: Spot) -> Node:
         """The value at `path`, or what encloses it."""
         while path not in self._values:
             path = path[:-1]
         return self._values[path]
 
 
-def _known_key_hint(key: str, path: Path, model: type[BaseModel]) -> Text | None:
+def _known_key_hint(key: str, path: Spot, model: type[BaseModel]) -> Text | None:
     if path:
         return None
     known = [field.alias or name for name, field in model.model_fields.items()]
