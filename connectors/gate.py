@@ -70,7 +70,8 @@ class Feed(Protocol):
         ...
 
     def check(self) -> None:
-        """Raises WorldError while it cannot do its work; a single silent device is no such reason."""
+        """Raises WorldError while it cannot do its work, Elsewhere where somebody else's service keeps it from part of
+        it; a single silent device is neither."""
         ...
 
     def samples(self) -> Sequence[Sample]:

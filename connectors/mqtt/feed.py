@@ -11,6 +11,7 @@ from connectors.mqtt.messages import Reader
 from connectors.mqtt.session import BrokerSession
 from connectors.mqtt.settings import MqttSettings
 from connectors.truck_finder import TruckFinder
+from haulwatch.domain.errors import Elsewhere
 from haulwatch.metrics import Sample
 
 
@@ -39,9 +40,15 @@ class Mqtt:
             session.stop()
 
     def check(self) -> None:
-        """See `Feed`."""
+        """See `Feed`. What is wrong here comes before a broker that is away."""
+        away: Elsewhere | None = None
         for session in self._sessions:
-            session.check()
+            try:
+                session.check()
+            except Elsewhere as error:
+                away = away or error
+        if away is not None:
+            raise away
 
     def samples(self) -> Sequence[Sample]:
         """See `Feed`."""

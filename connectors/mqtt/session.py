@@ -29,7 +29,7 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 from connectors.gate import Gate, Tally
 from connectors.mqtt.messages import MAX_PAYLOAD_BYTES, Reader, Taken
 from connectors.mqtt.settings import Broker
-from haulwatch.domain.errors import WorldError
+from haulwatch.domain.errors import Elsewhere, WorldError
 from haulwatch.domain.live import Busy
 from haulwatch.domain.text import Text
 from haulwatch.metrics import Counters, Sample
@@ -107,13 +107,13 @@ class BrokerSession:
             self._thread.join(STOP_S)
 
     def check(self) -> None:
-        """Raises WorldError while messages are not read."""
+        """Raises WorldError while messages are not read; Elsewhere where it is the broker that keeps us from it."""
         name = self._broker.name
         if self.failure is not None:
             raise WorldError(Text(f"{name} 已停止：{self.failure}", f"{name} has stopped: {self.failure}"))
-        trouble = self._trouble or self._log_trouble
-        if trouble is not None:
-            raise WorldError(Text(f"{name}：{trouble.zh}", f"{name}: {trouble.en}"), retryable=True)
+        for trouble, kind in ((self._log_trouble, WorldError), (self._trouble, Elsewhere)):
+            if trouble is not None:
+                raise kind(Text(f"{name}：{trouble.zh}", f"{name}: {trouble.en}"), retryable=True)
 
     def samples(self) -> list[Sample]:
         """Whether it is connected, how much waits, and what went wrong."""

@@ -20,7 +20,7 @@ from kafka.structs import OffsetAndMetadata, TopicPartition
 from connectors.kafka_client import open_reader
 from connectors.traccar.intake import Intake
 from connectors.traccar.settings import KafkaTopic
-from haulwatch.domain.errors import WorldError
+from haulwatch.domain.errors import Elsewhere, WorldError
 from haulwatch.domain.live import Busy
 from haulwatch.domain.text import Text
 from haulwatch.metrics import Counters, Sample
@@ -83,12 +83,12 @@ class TopicReader:
             self._thread.join(STOP_S)
 
     def check(self) -> None:
-        """Raises WorldError while positions are not read."""
+        """Raises WorldError while positions are not read; Elsewhere where it is Traccar's Kafka that is away."""
         if self.failure is not None:
             raise WorldError(Text(f"读取已停止：{self.failure}", f"reading has stopped: {self.failure}"))
-        trouble = self._log_trouble or self._kafka_trouble
-        if trouble is not None:
-            raise WorldError(trouble, retryable=True)
+        for trouble, kind in ((self._log_trouble, WorldError), (self._kafka_trouble, Elsewhere)):
+            if trouble is not None:
+                raise kind(trouble, retryable=True)
 
     def samples(self) -> list[Sample]:
         """How far we are behind the topic, once that is known, and what went wrong."""

@@ -9,11 +9,11 @@ from fastapi import APIRouter, Response
 from haulwatch import metrics
 from haulwatch.console.answers import JsonAnswer
 from haulwatch.console.schemas import Health, answers
-from haulwatch.domain.errors import WorldError
+from haulwatch.domain.errors import Elsewhere, WorldError
 from haulwatch.domain.text import Text
 
 Check = Callable[[], None]
-"""Raises `WorldError` while something is not ready."""
+"""Raises `WorldError` while something is not ready; `Elsewhere` where the rest goes on all the same."""
 
 
 def router(checks: Mapping[str, Check], sources: Sequence[metrics.Source]) -> APIRouter:
@@ -27,14 +27,21 @@ def router(checks: Mapping[str, Check], sources: Sequence[metrics.Source]) -> AP
 
     @api.get("/readyz", responses=answers(Health), response_class=Response)
     def ready() -> Response:
-        """Whether everything that this process needs answers; 503 with what does not."""
+        """Whether everything that this process needs answers; 503 with what does not.
+
+        Services of others that only one connector needs are named, too, and do not make it unready.
+        """
         found: dict[str, Text] = {}
+        waiting = False
         for name, check in checks.items():
             try:
                 check()
             except WorldError as error:
                 found[name] = error.text
-        return JsonAnswer(Health("waiting", found), 503) if found else JsonAnswer(Health("ok"))
+                waiting |= not isinstance(error, Elsewhere)
+        if not found:
+            return JsonAnswer(Health("ok"))
+        return JsonAnswer(Health("waiting", found), 503) if waiting else JsonAnswer(Health("ok", found))
 
     @api.get("/metrics", response_class=Response)
     def figures() -> Response:

@@ -40,6 +40,13 @@ class WorldError(HaulwatchError):
         self.retryable = retryable
 
 
+class Elsewhere(WorldError):  # noqa: N818  # where the trouble is
+    """Somebody else's service is away and part of the work waits for it: worth telling, and no reason to stop the rest.
+
+    In /readyz it is named while the process stays ready, so that a load balancer leaves its other work to it.
+    """
+
+
 class Finding(Struct, frozen=True):
     """One located problem in a file that a person wrote.
 

@@ -11,7 +11,7 @@ from haulwatch.console.app import create_app
 from haulwatch.console.metering import Durations
 from haulwatch.console.testing import SteeredFeed, SteeredIntake, small_city
 from haulwatch.dispatch.store import OrderStore
-from haulwatch.domain.errors import WorldError
+from haulwatch.domain.errors import Elsewhere, WorldError
 from haulwatch.domain.text import Text
 from haulwatch.metrics import Counters, Sample, render
 
@@ -31,6 +31,17 @@ def test_not_ready_says_what_it_waits_for_and_stays_alive(store: OrderStore) -> 
         assert answer.status_code == 503
         assert answer.json() == {"status": "waiting", "problems": {"log": {"zh": "磁盘已满", "en": "disk full"}}}
         assert client.get("/healthz").status_code == 200
+
+
+def test_somebody_elses_service_that_is_away_is_told_and_the_rest_goes_on(store: OrderStore) -> None:
+    def broker_away() -> None:
+        raise Elsewhere(Text("服务器不在", "the broker is away"), retryable=True)
+
+    app = create_app(store, SteeredFeed(), SteeredIntake(), small_city(), checks={"mqtt": broker_away})
+    with TestClient(app, base_url="http://localhost") as client:
+        answer = client.get("/readyz")
+    assert answer.status_code == 200
+    assert answer.json() == {"status": "ok", "problems": {"mqtt": {"zh": "服务器不在", "en": "the broker is away"}}}
 
 
 def test_figures_name_routes_not_orders(console: Any) -> None:

@@ -91,12 +91,11 @@ class Child:
         raise AssertionError(f"{self.name} is not ready in time:\n{self.tail()}")
 
     def ready(self) -> bool:
-        """Whether it says that it is ready."""
+        """Whether it says that it is ready, and that nothing is away."""
         try:
-            answer_of(f"{self.url}/readyz")
+            return "problems" not in answer_of(f"{self.url}/readyz")
         except (urllib.error.URLError, ConnectionError, TimeoutError):
             return False
-        return True
 
     def tail(self) -> str:
         """The end of what it wrote."""
