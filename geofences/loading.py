@@ -111,8 +111,10 @@ class _Reader:
 
     def _check_names(self) -> None:
         for key in self._properties:
+            if key in _PROPERTIES or len(key) <= 3:
+                continue
             hint = did_you_mean(key, _PROPERTIES)
-            if key not in _PROPERTIES and hint is not None and len(key) > 3:
+            if hint is not None:
                 text = Text(f"未知属性 {key}，不起作用", f"Unknown property {key} has no effect")
                 self._wrong("Z019", text, key, hint, warning=True)
 

@@ -37,6 +37,14 @@ def shift_file(file: str, data: bytes, from_: Datum, to: Datum) -> bytes | list[
     return _written(shifted).encode()
 
 
+def shift_geometry(geometry: dict[str, Any], from_: Datum, to: Datum) -> dict[str, Any]:
+    """A GeoJSON geometry converted; one that is malformed stays as it is, for whoever checks it to say so."""
+    try:
+        return geometry if from_ == to else dict(_shifted(geometry, from_, to))
+    except (TypeError, ValueError, IndexError, RecursionError):
+        return geometry
+
+
 def _shifted(value: Any, from_: Datum, to: Datum) -> Any:
     """An object, or a list of objects, with its positions converted."""
     if isinstance(value, list):

@@ -355,7 +355,7 @@ def test_any_bytes_are_findings(data: bytes) -> None:
 
 def test_the_guide_explains_every_code() -> None:
     root = Path(__file__).parents[2]
-    sources = [*(root / "geofences").glob("*.py"), root / "haulwatch" / "cli" / "zones.py"]
+    sources = [*(root / "geofences").rglob("*.py"), root / "haulwatch" / "cli" / "zones.py"]
     used = {code for path in sources for code in re.findall(r'"(Z\d{3})"', path.read_text())}
     explained = set(re.findall(r"^\| (Z\d{3}) \|", DOCUMENT.read_text(), re.MULTILINE))
     assert used == explained
