@@ -4,42 +4,24 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal, cast
-from zoneinfo import ZoneInfo
+from typing import Any, cast
 
 from haulwatch.domain.breaches import Condition
-from haulwatch.domain.registry import Registry, Truck
+from haulwatch.domain.registry import Truck
 from haulwatch.domain.trucks import Applied, Capture, TruckState
-from rules.comparing import walk
 from rules.explaining import reasons, truth, unknown_names
-from rules.facts import Facts, Law, World, distance_m, kind_of
+from rules.facts import Facts, World, distance_m, kind_of
 from rules.generating import Scribe
-from rules.model import CountMatch, OnMatch, Rule, RuleBook, SequenceMatch
-from rules.nodes import Call, Expression, Name, Node
+from rules.model import RuleBook
+from rules.nodes import Node
+from rules.places import ExpressionPlace, Slot, Trigger, places_of, slot_of, triggers_of
 from rules.scanning import ScanWriter
 from rules.schema import BASE_KINDS
 
-__all__ = ["CompiledBook", "Law", "Scan", "Slot", "Trigger", "compile_book"]
+__all__ = ["CompiledBook", "Scan"]
 
-Role = Literal["on", "while", "step", "count", "head"]
-Slot = tuple[str, int] | str
-"""Which expression of a rule: `("step", k)`, `"on"`, `"count"`, `"while"`, `"until"`, `"unless"`."""
 Scan = Callable[[Applied, int, TruckState, Truck], list[int] | None]
 Test = Callable[[Applied | None, int, TruckState, Truck, Sequence[Capture]], bool | None]
-
-
-@dataclass(frozen=True, slots=True)
-class Trigger:
-    """A place of a rule that an event can satisfy without the rule having remembered anything.
-
-    `role` "step" is the first positive step of a sequence, "head" an absent step before it, whose events must be
-    remembered; `step` is the step's index.
-    """
-
-    rule_index: int
-    role: Role
-    step: int = 0
 
 
 class CompiledBook:
@@ -53,7 +35,9 @@ class CompiledBook:
         self.book = book
         self.rules = tuple(rule for rule in book.rules if rule.status in ("active", "shadow"))
         self._world = world
-        self._places = {(i, slot): place for i, rule in enumerate(self.rules) for slot, place in _places(rule).items()}
+        self._places = {
+            (i, slot): place for i, rule in enumerate(self.rules) for slot, place in places_of(rule).items()
+        }
         self._slots: dict[frozenset[tuple[int, str]], int] = {}
         self._late: Counter[tuple[str, str]] = Counter()
         self._counts: list[int] = []
@@ -70,7 +54,7 @@ class CompiledBook:
             "_capture": _capture,
             "__builtins__": {"len": len},
         }
-        self.triggers: tuple[Trigger, ...] = tuple(t for i, rule in enumerate(self.rules) for t in _triggers(i, rule))
+        self.triggers: tuple[Trigger, ...] = tuple(t for i, rule in enumerate(self.rules) for t in triggers_of(i, rule))
         self.scan: dict[str, Scan] = self._compile_scans()
         self._tests: dict[tuple[int, Slot], Test] = {}
 
@@ -101,17 +85,9 @@ class CompiledBook:
         place = self._places[key]
         if place.tree is None:
             return slot not in ("unless", "until")
-        if place.reads_event and (event is None or kind_of(event) != place.kind):
-            found = truth(place.tree, self._facts(place, event, at_ms, state, truck, captures))
-        else:
-            function = self._tests.get(key)
-            if function is None:
-                function = self._tests[key] = self._compile_test(place)
-            found = function(event, at_ms, state, truck, captures)
+        found = self._judge(key, place.tree, event, at_ms, state, truck, captures)
         if found is None:
-            facts = self._facts(place, event, at_ms, state, truck, captures)
-            rule_id = self.rules[rule_index].rule_id
-            self._late.update((rule_id, name) for name in unknown_names(place.tree, facts))
+            self._note_unknown(key, place.tree, event, at_ms, state, truck, captures)
         return found
 
     def explain(
@@ -125,7 +101,7 @@ class CompiledBook:
         captures: Sequence[Capture],
     ) -> list[Condition]:
         """The comparisons that make the expression definitely true, with observed values; empty when it is not."""
-        place = self._places[rule_index, _slot_of(slot) if isinstance(slot, Trigger) else slot]
+        place = self._places[rule_index, slot_of(slot) if isinstance(slot, Trigger) else slot]
         if place.tree is None:
             return []
         return reasons(place.tree, self._facts(place, event, at_ms, state, truck, captures))
@@ -148,11 +124,44 @@ class CompiledBook:
         place = self._places.get((rule_index, slot))
         return place.tree if place is not None else None
 
+    def _judge(
+        self,
+        key: tuple[int, Slot],
+        tree: Node,
+        event: Applied | None,
+        at_ms: int,
+        state: TruckState,
+        truck: Truck,
+        captures: Sequence[Capture],
+    ) -> bool | None:
+        """The value of the expression at `key`."""
+        place = self._places[key]
+        if place.reads_event and (event is None or kind_of(event) != place.kind):
+            return truth(tree, self._facts(place, event, at_ms, state, truck, captures))
+        function = self._tests.get(key)
+        if function is None:
+            function = self._tests[key] = self._compile_test(place)
+        return function(event, at_ms, state, truck, captures)
+
+    def _note_unknown(
+        self,
+        key: tuple[int, Slot],
+        tree: Node,
+        event: Applied | None,
+        at_ms: int,
+        state: TruckState,
+        truck: Truck,
+        captures: Sequence[Capture],
+    ) -> None:
+        facts = self._facts(self._places[key], event, at_ms, state, truck, captures)
+        rule_id = self.rules[key[0]].rule_id
+        self._late.update((rule_id, name) for name in unknown_names(tree, facts))
+
     # compiling
 
     def _facts(
         self,
-        place: _Place,
+        place: ExpressionPlace,
         event: Applied | None,
         at_ms: int,
         state: TruckState,
@@ -165,23 +174,27 @@ class CompiledBook:
             kind = kind_of(event)
         return Facts(self._world, kind, event, at_ms, state, truck, captures)
 
-    def _compile_scans(self) -> dict[str, Scan]:
+    def _wanted(self) -> dict[str, list[tuple[int, Node | None]]]:
+        """By kind of event: the triggers to look at, as indexes into `triggers`, and their conditions."""
         wanted: dict[str, list[tuple[int, Node | None]]] = {}
         for index, trigger in enumerate(self.triggers):
-            place = self._places[trigger.rule_index, _slot_of(trigger)]
+            place = self._places[trigger.rule_index, slot_of(trigger)]
             kinds: Sequence[str] = [place.kind] if place.kind is not None else []
             if trigger.role == "while" and not place.names_event:
                 # No position ever sees a silent truck: what names `truck.silent` is looked at on that event too.
                 kinds = (*BASE_KINDS, "silence") if place.names_silent else BASE_KINDS
             for kind in kinds:
                 wanted.setdefault(kind, []).append((index, place.tree))
+        return wanted
+
+    def _compile_scans(self) -> dict[str, Scan]:
         sources = {}
-        for kind, triggers in wanted.items():
+        for kind, triggers in self._wanted().items():
             sources[kind] = ScanWriter(Scribe(kind, self._world.city_id), self._slots).write(triggers)
         self._names["counts"] = self._counts = [0] * len(self._slots)
         return {kind: cast(Scan, self._define("scan", source, kind)) for kind, source in sources.items()}
 
-    def _compile_test(self, place: _Place) -> Test:
+    def _compile_test(self, place: ExpressionPlace) -> Test:
         assert place.tree is not None
         scribe = Scribe(place.kind, self._world.city_id)
         ends = [
@@ -204,71 +217,5 @@ class CompiledBook:
         return space[name]
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
-    """One expression of a rule, and the kind of event whose fields its bare names are."""
-
-    kind: str | None
-    tree: Node | None
-    names_event: bool = False
-    reads_event: bool = False
-    names_silent: bool = False
-
-
-def _place(kind: str | None, expression: Expression | None) -> _Place:
-    if expression is None:
-        return _Place(kind, None)
-    nodes = list(walk(expression.tree))
-    names = any(isinstance(node, Name) and node.scope in ("event", "station", "camera") for node in nodes)
-    limits = any(isinstance(node, Call) and node.function in ("limit_kg", "over_ratio") for node in nodes)
-    silent = any(isinstance(node, Name) and (node.scope, node.attribute) == ("truck", "silent") for node in nodes)
-    return _Place(kind, expression.tree, names, names or limits, silent)
-
-
-def _places(rule: Rule) -> dict[Slot, _Place]:
-    match = rule.match
-    places: dict[Slot, _Place] = {}
-    kind: str | None = None
-    if isinstance(match, OnMatch):
-        kind = match.kind
-        places["on"] = _place(kind, match.where)
-    elif isinstance(match, CountMatch):
-        kind = match.kind
-        places["count"] = _place(kind, match.where)
-    elif isinstance(match, SequenceMatch):
-        for index, step in enumerate(match.steps):
-            places["step", index] = _place(step.kind, step.where)
-    else:
-        kind = "position"
-        places["while"] = _place("position", match.condition)
-        places["until"] = _place("position", match.until)
-    places["unless"] = _place(kind, rule.unless)
-    return places
-
-
-def _triggers(index: int, rule: Rule) -> list[Trigger]:
-    match = rule.match
-    if isinstance(match, OnMatch):
-        return [Trigger(index, "on")]
-    if isinstance(match, CountMatch):
-        return [Trigger(index, "count")]
-    if not isinstance(match, SequenceMatch):
-        return [Trigger(index, "while")]
-    first = next(i for i, step in enumerate(match.steps) if not step.absent)
-    return [*(Trigger(index, "head", i) for i in range(first)), Trigger(index, "step", first)]
-
-
-def _slot_of(trigger: Trigger) -> Slot:
-    return ("step", trigger.step) if trigger.role in ("step", "head") else trigger.role
-
-
 def _capture(captures: Sequence[Capture], alias: str) -> Capture | None:
     return next((c for c in captures if c.alias == alias), None)
-
-
-def compile_book(book: RuleBook, registry: Registry, law: Law, timezone: ZoneInfo, city_id: str) -> CompiledBook:
-    """Compiles the active and shadow rules of `book` for one city.
-
-    `registry`, `law` and `timezone` are what names such as `truck.permitted`, `limit_kg()` and `trip.in_hours` rest on.
-    """
-    return CompiledBook(book, World(registry, law, timezone, city_id))

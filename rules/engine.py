@@ -18,7 +18,7 @@ from haulwatch.domain.registry import Truck
 from haulwatch.domain.trucks import Applied, TruckState
 from rules.compiling import CompiledBook, Scan
 from rules.matching.counts import CountMatcher, SingleMatcher
-from rules.matching.firing import Gate
+from rules.matching.firing import Gate, OnJudged
 from rules.matching.holds import HoldMatcher
 from rules.matching.moments import Counters, Detection, Matcher, Moment
 from rules.matching.sequences import SequenceMatcher
@@ -48,10 +48,10 @@ class Feed:
 class Engine:
     """Runs a compiled book; everything it remembers of a truck is in `TruckState.rules` and `rule_deadline_ms`."""
 
-    def __init__(self, compiled: CompiledBook, timezone: ZoneInfo) -> None:
+    def __init__(self, compiled: CompiledBook, timezone: ZoneInfo, on_judged: OnJudged | None = None) -> None:
         self.counters = Counters()
         self._compiled = compiled
-        self._gate = Gate(compiled, timezone, self.counters)
+        self._gate = Gate(compiled, timezone, self.counters, on_judged)
         self._matchers: list[Matcher] = [self._matcher(index) for index in range(len(compiled.rules))]
         self._index = {rule.rule_id: index for index, rule in enumerate(compiled.rules)}
         self._matcher_of = dict(zip(self._index, self._matchers, strict=True))

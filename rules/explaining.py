@@ -20,7 +20,7 @@ _COMPARE: dict[str, Callable[[Any, Any], bool]] = {
     ">=": operator.ge,
 }
 NEGATED = {"==": "!=", "!=": "==", "<": ">=", ">=": "<", ">": "<=", "<=": ">"}
-_FLIPPED = {"==": "==", "!=": "!=", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
+FLIPPED = {"==": "==", "!=": "!=", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
 
 
 def value(node: Node, facts: Facts) -> Any:
@@ -74,15 +74,16 @@ def reasons(node: Node, facts: Facts, want: bool = True) -> list[Condition]:
         return reasons(node.item, facts, not want)
     if isinstance(node, Junction):
         return [reason for item in node.items for reason in reasons(item, facts, want)]
-    return [_condition(node, facts, want)]
+    return [measured(node, facts, want)]
 
 
-def _condition(node: Node, facts: Facts, want: bool) -> Condition:
+def measured(node: Node, facts: Facts, want: bool) -> Condition:
+    """What a comparison (or its negation) looked at, and against what; it may hold or not."""
     text = node.text if want else f"not ({node.text})"
     if isinstance(node, Compare):
         left, right, op = node.left, node.right, str(node.op)
         if isinstance(left, Const):
-            left, right, op = right, left, _FLIPPED[op]
+            left, right, op = right, left, FLIPPED[op]
         unit = type_of(left).unit or type_of(right).unit
         op = op if want else NEGATED[op]
         return Condition(text, left.text, _shown(left, facts), op, _shown(right, facts), unit, event_of(left, facts))

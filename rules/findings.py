@@ -53,6 +53,7 @@ CODES: dict[str, Text] = {
     "E040": Text("不是条件（应得出真或假）", "not a condition"),
     "E041": Text("此处不能使用该名称", "a name that cannot be used here"),
     "E042": Text("证据指向不存在的步骤", "evidence names a step that does not exist"),
+    "E043": Text("所选引擎无法表达的条件", "a condition that the chosen engine cannot express"),
     "W101": Text("数值参数没有 min/max", "param without min or max"),
     "W102": Text("参数没有被用到", "unused param"),
     "W103": Text("名单或命名条件没有被用到", "unused list or named condition"),

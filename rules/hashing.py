@@ -31,10 +31,26 @@ def book_hash(rules: tuple[Rule, ...]) -> str:
     return _digest([[rule.rule_id, rule.rule_hash] for rule in rules])
 
 
+def same_meaning(one: Any, other: Any) -> bool:
+    """Whether two parts of rules decide and show the same."""
+    return bool(_canonical(one) == _canonical(other))
+
+
 def _digest(value: object) -> str:
     return hashlib.sha256(
         json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode()
     ).hexdigest()
+
+
+def _names_of(value: Any) -> tuple[str, ...]:
+    """The fields of a dataclass, looked up once a class."""
+    kind = type(value)
+    if kind not in _NAMES:
+        _NAMES[kind] = tuple(field.name for field in fields(kind))
+    return _NAMES[kind]
+
+
+_NAMES: dict[Any, tuple[str, ...]] = {}
 
 
 def _canonical(value: Any) -> Any:
@@ -49,7 +65,7 @@ def _canonical(value: Any) -> Any:
     if isinstance(value, date):
         return value.isoformat()
     if is_dataclass(value) and not isinstance(value, Param):
-        return {"": type(value).__name__, **{f.name: _canonical(getattr(value, f.name)) for f in fields(value)}}
+        return {"": type(value).__name__, **{name: _canonical(getattr(value, name)) for name in _names_of(value)}}
     if hasattr(value, "__struct_fields__"):
         return [_canonical(getattr(value, name)) for name in value.__struct_fields__]
     return value
@@ -60,12 +76,12 @@ def _tree(node: Node) -> Any:
     if isinstance(node, Const):
         return list(node.value) if isinstance(node.value, tuple) else node.value
     parts: dict[str, Any] = {"": type(node).__name__}
-    for field in fields(node):
-        value = getattr(node, field.name)
-        if field.name in ("text", "type"):
+    for name in _names_of(node):
+        value = getattr(node, name)
+        if name in ("text", "type"):
             continue
         if isinstance(value, tuple):
-            parts[field.name] = [_tree(item) for item in value]
+            parts[name] = [_tree(item) for item in value]
         else:
-            parts[field.name] = _tree(value) if isinstance(value, _NODES) else value
+            parts[name] = _tree(value) if isinstance(value, _NODES) else value
     return parts

@@ -14,7 +14,7 @@ from datetime import date, timedelta
 from math import ceil, floor
 from typing import Any
 
-from haulwatch.domain.registry import Truck
+from haulwatch.domain.registry import Station, Truck
 from haulwatch.domain.text import Text
 from rules.law_packs import (
     Band,
@@ -27,6 +27,7 @@ from rules.law_packs import (
     load_references,
     shipped_law,
 )
+from rules.unsettled import to_check
 
 DAY_MS = 86_400_000
 LEGAL_TIME_MS = 8 * 3_600_000
@@ -87,13 +88,15 @@ class Law:
         judged_kg: float | None,
         at_ms: int,
         axle_count: int | None = None,
+        station: Station | None = None,
     ) -> dict[str, Any] | None:
         """What each pack suggests for an overweight truck; None for other categories or without a limit.
 
         `gross_kg` is the reading, `judged_kg` the reading less the station's tolerance (the reading itself when None);
-        penalties rest on `judged_kg`. Keys: limit_kg, gross_kg, judged_kg, {raw,judged}_excess_{kg,pct}, limit (law,
-        steps, open questions), packs (each: consequence, amount_yuan, steps, open questions, other readings), applies,
-        text, decides. Masses kg, money yuan, texts `{zh, en}`.
+        penalties rest on `judged_kg`; `station` is where it was weighed, None where it is not on record. Keys:
+        limit_kg, gross_kg, judged_kg, {raw,judged}_excess_{kg,pct}, limit (law, steps, open questions), packs (each:
+        consequence, amount_yuan, steps, open questions, other readings), applies, to_check (what a person must still
+        find out), text, decides. Masses kg, money yuan, texts `{zh, en}`.
         """
         limit_kg = self.limit_kg(truck, axle_count, at_ms)
         table = self._table(at_ms)
@@ -102,14 +105,13 @@ class Law:
         judged_kg = gross_kg if judged_kg is None else judged_kg
         raw, judged = excess_of(gross_kg, limit_kg), excess_of(judged_kg, limit_kg)
         day = _date((at_ms + LEGAL_TIME_MS) // DAY_MS)
-        packs = [
-            _consequence(pack, pack.overweight_penalty, judged, limit_kg)
-            for pack in self.packs
-            if pack.overweight_penalty is not None and pack.in_force(day)
-        ]
+        scales = [pack for pack in self.packs if pack.overweight_penalty is not None and pack.in_force(day)]
+        packs = [_consequence(pack, pack.overweight_penalty, judged, limit_kg) for pack in scales]
         if packs:
             packs[-1]["applies"] = True
-        axles = truck.axle_count if truck.axle_count is not None else axle_count
+        axles = (truck.axle_count if truck.axle_count is not None else axle_count) or 0
+        rows = rows_for(table.mass_limits, axles, truck.body) if table.mass_limits is not None else []
+        texts = list({pack.id: pack for pack in (table, *scales)}.values())
         return {
             "limit_kg": number(limit_kg),
             "gross_kg": number(gross_kg),
@@ -118,9 +120,10 @@ class Law:
             "raw_excess_pct": percent(raw, limit_kg),
             "judged_excess_kg": number(judged),
             "judged_excess_pct": percent(judged, limit_kg),
-            "limit": _explain_limit(table, axles or 0, truck, limit_kg),
+            "limit": _explain_limit(table, axles, truck, limit_kg),
             "packs": packs,
             "applies": packs[-1]["pack_id"] if packs else None,
+            "to_check": to_check(truck, axle_count, station, rows, texts, day),
             "text": _both(_summary(limit_kg, gross_kg, judged_kg)),
             "decides": _both(DECIDES),
         }

@@ -14,8 +14,8 @@ from msgspec import structs
 
 from haulwatch.domain.registry import Truck
 from haulwatch.domain.trucks import TruckState
-from rules.compiling import compile_book
 from rules.engine import Detection, Engine
+from rules.engines import compile_book
 from rules.model import Rule, RuleBook
 from tests.properties.naive import Found, Seen, Story, findings
 from tests.properties.naive_values import World

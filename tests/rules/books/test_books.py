@@ -50,7 +50,7 @@ def test_every_number_has_a_range_and_a_label_in_both_languages() -> None:
             assert param.label.zh != param.label.en, (rule.rule_id, param.name)
 
 
-@pytest.mark.parametrize("category", ["overweight", "uncovered", "dumping", "tamper", "permit", "manifest"])
+@pytest.mark.parametrize("category", ["overweight", "uncovered", "dumping", "tamper", "permit", "manifest", "speed"])
 def test_rules_that_see_the_same_conduct_share_its_episode(category: str) -> None:
     policies = {
         (rule.episode.group, rule.episode.key)

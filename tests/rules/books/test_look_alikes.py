@@ -141,3 +141,12 @@ def test_overweight_carries_what_the_law_suggests() -> None:
     assert breach.law.suggestion is not None
     assert breach.law.suggestion["raw_excess_kg"] == 9_000
     assert breach.law.suggestion["judged_kg"] == 38_000
+    asked = [question["id"] for question in breach.law.suggestion["to_check"]]
+    assert "review" in asked
+    assert not {"station", "tolerance", "verification"} & set(asked), "the station is on record"
+
+
+def test_an_expired_station_is_among_what_the_officer_must_find_out() -> None:
+    (breach,) = [b for b in decide(CITY, [weighing(10, 40_000.0, station_id="W-old")]) if b.phase == "opened"]
+    assert breach.law.suggestion is not None
+    assert "verification-expired" in [question["id"] for question in breach.law.suggestion["to_check"]]

@@ -18,8 +18,9 @@ from haulwatch.domain import derived, events
 from haulwatch.domain.instants import NEVER_MS, to_datetime
 from haulwatch.domain.registry import Registry, Truck
 from haulwatch.domain.trucks import TruckState, ZoneView
-from rules.compiling import CompiledBook, compile_book
+from rules.compiling import CompiledBook
 from rules.engine import Detection, Engine
+from rules.engines import compile_book
 from rules.law import load_law
 from rules.loading import load_books
 from rules.reading import seconds

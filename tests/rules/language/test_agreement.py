@@ -15,14 +15,17 @@ from haulwatch.domain.instants import NEVER_MS
 from haulwatch.domain.registry import Camera, Hours, Permit, Registry, Station, Truck
 from haulwatch.domain.text import Text
 from haulwatch.domain.trucks import Capture, Membership, Trip, TruckState, ZoneView
-from rules.compiling import CompiledBook, compile_book
+from rules.compiling import CompiledBook
+from rules.engines import EngineName, compile_book
 from rules.explaining import reasons, truth, unknown_names
 from rules.hashing import book_hash
+from rules.judgements import InexpressibleError, judgement_of
 from rules.lexing import parse
 from rules.model import EpisodePolicy, OnMatch, Param, Place, Rule, RuleBook, SequenceMatch, Step, WorkOrderPolicy
 from rules.nodes import Expression
 from rules.scopes import NamedList, Names
 from rules.typing_ import check_condition
+from tests.durable import ENGINES
 
 AT = 1_790_000_000_000
 NAMES = Names(None, steps={"seen": "sighting"}, lists={"night": NamedList("night", ("Z1", "Z2"))},
@@ -69,9 +72,19 @@ REGISTRY = Registry(
 )
 
 
-def compiled(*rules: Rule) -> CompiledBook:
+def compiled(*rules: Rule, engine: EngineName = "native") -> CompiledBook:
     book = RuleBook(rules, book_hash(rules))
-    return compile_book(book, REGISTRY, FlatLaw(), ZoneInfo("Asia/Shanghai"), "hekou")
+    return compile_book(book, REGISTRY, FlatLaw(), ZoneInfo("Asia/Shanghai"), "hekou", engine)
+
+
+def judged_by(engine: EngineName, where: Expression | None) -> Expression | None:
+    """The condition, if there is one and the engine can judge it."""
+    try:
+        if where is not None and engine == "durable":
+            judgement_of(where.tree)
+    except InexpressibleError:
+        return None
+    return where
 
 
 def maybe(values: st.SearchStrategy[object]) -> st.SearchStrategy[object]:
@@ -163,13 +176,16 @@ def conditions(leaves: list[str]) -> st.SearchStrategy[str]:
     return st.recursive(st.sampled_from(leaves), deeper, max_leaves=8)
 
 
+@pytest.mark.parametrize("engine", ENGINES)
 @settings(max_examples=300, deadline=None)
 @given(st.data())
-def test_scan_finds_what_the_interpreter_calls_true_and_counts_what_it_calls_unknown(data: st.DataObject) -> None:
+def test_scan_finds_what_the_interpreter_calls_true_and_counts_what_it_calls_unknown(
+    engine: EngineName, data: st.DataObject
+) -> None:
     kind = data.draw(st.sampled_from(sorted(LEAVES)))
     texts = data.draw(st.lists(conditions(STATE_LEAVES + LEAVES[kind]), min_size=1, max_size=5))
-    wheres = [w for w in (expression(text, NAMES.on(kind)) for text in texts) if w is not None]
-    book = compiled(*(rule(OnMatch(kind, where), rule_id=f"r{i}") for i, where in enumerate(wheres)))
+    wheres = [w for text in texts if (w := judged_by(engine, expression(text, NAMES.on(kind)))) is not None]
+    book = compiled(*(rule(OnMatch(kind, where), rule_id=f"r{i}") for i, where in enumerate(wheres)), engine=engine)
     for _ in range(3):
         event, state, truck = data.draw(EVENTS[kind]), data.draw(states), data.draw(trucks)
         before = dict(book.unknowns)
@@ -180,15 +196,19 @@ def test_scan_finds_what_the_interpreter_calls_true_and_counts_what_it_calls_unk
         assert counted == {f"r{i}" for i, value in enumerate(plain) if value is None}
 
 
+@pytest.mark.parametrize("engine", ENGINES)
 @settings(max_examples=200, deadline=None)
 @given(st.data())
-def test_a_tested_slot_agrees_with_the_interpreter_with_and_without_event_and_captures(data: st.DataObject) -> None:
+def test_a_tested_slot_agrees_with_the_interpreter_with_and_without_event_and_captures(
+    engine: EngineName, data: st.DataObject
+) -> None:
     kind = data.draw(st.sampled_from(sorted(LEAVES)))
-    where = expression(data.draw(conditions(STATE_LEAVES + LEAVES[kind] + STEP_LEAVES)), NAMES.on(kind))
+    text = data.draw(conditions(STATE_LEAVES + LEAVES[kind] + STEP_LEAVES))
+    where = judged_by(engine, expression(text, NAMES.on(kind)))
     if where is None:
         return
     steps = (Step("seen", "sighting", None), Step("then", kind, where))
-    book = compiled(rule(SequenceMatch(steps, 60_000)))
+    book = compiled(rule(SequenceMatch(steps, 60_000)), engine=engine)
     state, truck = data.draw(states), data.draw(trucks)
     event = data.draw(st.none() | EVENTS[kind] | sightings)
     captures = data.draw(st.just(()) | sightings.map(lambda e: (Capture("seen", e, AT - 120_000),)))
@@ -207,8 +227,9 @@ TABLE = [
 VALUES = {"T": True, "F": False, "U": None}
 
 
+@pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize(("a", "b", "both", "either"), TABLE)
-def test_and_or_not_are_kleenes(a: str, b: str, both: str, either: str) -> None:
+def test_and_or_not_are_kleenes(engine: EngineName, a: str, b: str, both: str, either: str) -> None:
     state = TruckState("a", moving=VALUES[a], ignition=VALUES[b])
     texts = {
         "truck.moving and truck.ignition": VALUES[both],
@@ -218,13 +239,14 @@ def test_and_or_not_are_kleenes(a: str, b: str, both: str, either: str) -> None:
     }
     for text, expected in texts.items():
         condition = expression(text, NAMES)
-        book = compiled(rule(OnMatch("jump", None), unless=condition))
+        book = compiled(rule(OnMatch("jump", None), unless=condition), engine=engine)
         assert book.test(0, "unless", None, AT, state, Truck(truck_id="a"), ()) is expected, text
 
 
-def test_an_unknown_comparison_and_its_negation_are_both_unknown() -> None:
+@pytest.mark.parametrize("engine", ENGINES)
+def test_an_unknown_comparison_and_its_negation_are_both_unknown(engine: EngineName) -> None:
     for text in ("truck.speed_kmh > 5", "truck.speed_kmh != 5", 'truck.load != "full"', 'not truck.load == "full"'):
-        book = compiled(rule(OnMatch("jump", None), unless=expression(text, NAMES)))
+        book = compiled(rule(OnMatch("jump", None), unless=expression(text, NAMES)), engine=engine)
         assert book.test(0, "unless", None, AT, TruckState("a"), Truck(truck_id="a"), ()) is None
     assert sum(book.unknowns.values()) == 1
 

@@ -218,6 +218,26 @@ def test_one_mistake_gives_one_error_at_its_place(code: str, old: str, new: str,
     assert errors[0].text.zh != errors[0].text.en
 
 
+def test_all_of_them_in_one_run_are_told_each_at_its_place() -> None:
+    files, wanted = [], {}
+    for number, (code, old, new, _) in enumerate(CASES):
+        data, place = broken(old, new)
+        name = f"rules/{number:03}.yaml"
+        files.append((name, data.replace(b"uncovered-on-road", f"uncovered-on-r{number:03}".encode())))
+        wanted[name] = (code, place)
+    book, findings = load_books(files, today=TODAY)
+    assert book is None
+    told = {
+        finding.file: (finding.code, finding.line, finding.column)
+        for finding in findings
+        if finding.severity == "error"
+    }
+    assert len(wanted) >= 60
+    for name, (code, place) in wanted.items():
+        assert told[name][0] == code
+        assert place is None or told[name][1:] == place[:2]
+
+
 def test_every_code_of_an_error_is_provoked_here_or_in_the_other_tests() -> None:
-    elsewhere = {"E003", "E024", "E025"}
+    elsewhere = {"E003", "E024", "E025", "E043"}
     assert {code for code, *_ in CASES} | elsewhere == {code for code in CODES if code.startswith("E")}

@@ -11,8 +11,10 @@ from haulwatch.domain.derived import Silence
 from haulwatch.domain.events import Position, Sighting, Weighing
 from haulwatch.domain.registry import Registry, Truck
 from haulwatch.domain.trucks import Capture, Membership, TruckState, ZoneView
-from rules.compiling import CompiledBook, Trigger, compile_book
+from rules.compiling import CompiledBook
+from rules.engines import compile_book
 from rules.loading import load_books
+from rules.places import Trigger
 from rules.schema import EVENT_FIELDS, KINDS, SCOPES
 
 AT = 1_790_000_000_000
