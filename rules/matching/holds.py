@@ -50,13 +50,13 @@ class HoldMatcher:
         self._index = index
         self._match = match
         self._rule: Rule = compiled.rules[index]
-        self._condition_on = observed_on(match.condition)
-        self._until_on = observed_on(match.until) if match.until is not None else frozenset()
+        self.condition_on = observed_on(match.condition)
+        self.until_on = observed_on(match.until) if match.until is not None else frozenset()
         self.outlives_silence = names_scope(match.condition, "truck", "silent")
 
     def observes(self, kind: type) -> bool:
         """Whether events of this type say anything about the condition or about `until`."""
-        return kind in self._condition_on or kind in self._until_on
+        return kind in self.condition_on or kind in self.until_on
 
     def advance(self, moment: Moment, fits: bool) -> Detection | None:
         """One observation; `fits` says whether the condition is definitely true on it."""
@@ -64,7 +64,7 @@ class HoldMatcher:
         hold = memory.hold if memory is not None else None
         if hold is not None and hold.fired:
             return self._end_if_over(hold, moment, fits)
-        if type(moment.event) not in self._condition_on:
+        if type(moment.event) not in self.condition_on:
             return None
         if not fits:
             self._drop(moment)
@@ -97,7 +97,7 @@ class HoldMatcher:
         if self._match.until is None:
             over = not holds
         else:
-            over = type(moment.event) in self._until_on and self._until_is_true(moment)
+            over = type(moment.event) in self.until_on and self._until_is_true(moment)
         if not over:
             return None
         self._drop(moment)

@@ -13,9 +13,10 @@ from haulwatch.domain.breaches import Condition
 from haulwatch.domain.registry import Truck
 from haulwatch.domain.trucks import Applied, Capture, RuleMemory, TruckState
 from rules.comparing import walk
-from rules.compiling import CompiledBook, Slot
+from rules.compiling import CompiledBook
 from rules.model import Rule
 from rules.nodes import Expression, Name, Scope
+from rules.places import Slot
 
 MAX_PARTIALS = 8
 """Open partial matches per truck and rule; when one more opens, the oldest goes and is counted."""

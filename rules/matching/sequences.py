@@ -112,14 +112,18 @@ class SequenceMatcher:
         partial.wait_from_ms = moment.at_ms
 
     def _heads_are_clear(self, memory: RuleMemory | None, moment: Moment) -> bool:
+        return all(self.head_is_clear(k, memory, moment) for k in range(self._first))
+
+    def head_is_clear(self, k: int, memory: RuleMemory | None, moment: Moment) -> bool:
+        """Whether leading absent step `k` is satisfied at the moment: observed for long enough, and nothing came."""
+        since_ms = moment.at_ms - self._steps[k].for_ms
+        return self.head_came_ms(k, memory, moment) < since_ms and moment.state.first_ms <= since_ms
+
+    def head_came_ms(self, k: int, memory: RuleMemory | None, moment: Moment) -> int:
+        """When an event that contradicts leading absent step `k` last came before the moment; NEVER_MS for never."""
         heads = memory.heads if memory is not None else {}
-        for k, step in enumerate(self._steps[: self._first]):
-            since_ms = moment.at_ms - step.for_ms
-            last_ms, before_ms = heads.get(k, (NEVER_MS, NEVER_MS))
-            latest_ms = before_ms if last_ms == moment.at_ms else last_ms
-            if latest_ms >= since_ms or moment.state.first_ms > since_ms:
-                return False
-        return True
+        last_ms, before_ms = heads.get(k, (NEVER_MS, NEVER_MS))
+        return before_ms if last_ms == moment.at_ms else last_ms
 
     def _open(self, moment: Moment) -> Partial | None:
         partial = Partial(step=self._first, started_ms=moment.at_ms, wait_from_ms=moment.at_ms)
