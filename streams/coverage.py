@@ -11,13 +11,14 @@ from haulwatch.domain.derived import DerivedEvent, Silence
 from haulwatch.domain.events import Observation
 from haulwatch.domain.registry import Truck
 from haulwatch.domain.trucks import Applied, Capture, Pending, TruckState
-from rules.compiling import CompiledBook, Slot
+from rules.compiling import CompiledBook
 from rules.engine import Detection, Engine
 from rules.explaining import truth
 from rules.facts import kind_of
 from rules.matching.holds import observed_on
 from rules.model import CountMatch, OnMatch, Rule, RuleBook, SequenceMatch
 from rules.nodes import Expression, Junction, Node, Not
+from rules.places import Slot
 from rules.schema import BASE_KINDS
 from streams.runtime import CityRuntime
 
@@ -33,6 +34,11 @@ class Condition:
     file: str
     line: int
     column: int
+
+    @property
+    def shown(self) -> str:
+        """What had to be true, as written."""
+        return f"not ({self.text})" if self.negated else self.text
 
 
 class ConditionWatch:

@@ -2,7 +2,8 @@
 
 One thread owns log and processor. It takes what has been submitted since, appends it in one transaction, answers the
 submitters, applies it, and writes what that led to. A crash at any point loses nothing that was answered: on start the
-last snapshot is restored and the log behind it replayed, which gives the same breaches under the same ids.
+last snapshot is restored and the log behind it replayed, which gives the same breaches under the same ids. Long because
+all that the one thread does to log and processor is one class, in the order in which it does it.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from streams.live_trucks import LiveTrucks
 from streams.local_log import LocalLog
 from streams.processor import PartitionProcessor
 from streams.runtime import CityRuntime
+from streams.source_board import SourceBoard
 from streams.ticking import TICK_MS, tick_due
 
 QUEUE_EVENTS = 50_000
@@ -50,6 +52,15 @@ class Submission:
     dead: list[DeadLetter]
     answer: Future[int]
     """How many of the events were new."""
+
+
+@dataclass(slots=True)
+class Activation:
+    """A city on its way into force, and who waits for it."""
+
+    runtime: CityRuntime
+    packed: bytes
+    answer: Future[None]
 
 
 class LocalHost:
@@ -72,7 +83,8 @@ class LocalHost:
         self._runtimes: dict[str, CityRuntime] = {}
         self._city = city
         self._packed = packed
-        self._queue: queue.Queue[Submission | None] = queue.Queue()
+        self._queue: queue.Queue[Submission | Activation | None] = queue.Queue()
+        self._activation: Activation | None = None
         self._queued = 0
         self._queue_lock = threading.Lock()
         self._processor = PartitionProcessor(None, self._runtime_of)
@@ -84,6 +96,7 @@ class LocalHost:
         self._closed = False
         self._thread = threading.Thread(target=self._run, name="local-host", daemon=True)
         self.trucks = LiveTrucks()
+        self.sources = SourceBoard()
         self.counters: Counter[str] = Counter()
         self.failure: BaseException | None = None
 
@@ -157,11 +170,14 @@ class LocalHost:
         runtime = self._processor.runtime
         if runtime is not None and runtime.city_hash == self._city.city_hash:
             return
+        self._put_in_force(self._city.city_hash, self._packed)
+
+    def _put_in_force(self, city_hash: str, packed: bytes) -> None:
         # Not before what the log has seen, else the activation would stand in its past.
         at = to_datetime(self._processor.clock_ms if self._processor.clock_ms != NEVER_MS else 0)
-        event = CityActivated(at=at, received_at=at, city_hash=self._city.city_hash)
+        event = CityActivated(at=at, received_at=at, city_hash=city_hash)
         self._log.begin()
-        self._log.save_city(self._city.city_hash, self._packed)
+        self._log.save_city(city_hash, packed)
         offset = self._log.append(None, encode_event(event))
         self._log.commit()
         assert offset is not None
@@ -183,6 +199,24 @@ class LocalHost:
                 Text(f"日志里没有城市 {city_hash}", f"the log names a city that it does not hold: {city_hash}")
             )
         return build_city(unpack_city(packed))
+
+    @property
+    def city(self) -> City:
+        """The city in force, or the one that will be when the host has started."""
+        return self._city
+
+    def active(self) -> tuple[str, bytes]:
+        """The hash and the pack of that city."""
+        return self._city.city_hash, self._packed
+
+    def activate(self, city: City, packed: bytes) -> None:
+        """Puts another city in force from this point of the log on; returns when it decides. Raises WorldError."""
+        activation = Activation(CityRuntime(city), packed, Future())  # made here: events go on being decided meanwhile
+        with self._queue_lock:
+            if self._closed:
+                raise WorldError(Text("系统正在停止", "the system is stopping"), retryable=True)
+            self._queue.put(activation)
+        activation.answer.result()
 
     # -- in ---------------------------------------------------------------------------------------------------------
 
@@ -219,6 +253,8 @@ class LocalHost:
             while not self._stopping:
                 batch = self._next_batch()
                 self._take(batch)
+                if self._activation is not None:
+                    self._switch(self._activation)
                 if self._checkpoint_due():
                     self._checkpoint()
                 self.trucks.update_at_most_every_second(self._processor.trucks())
@@ -240,6 +276,9 @@ class LocalHost:
             while True:
                 if item is None:
                     self._stopping = True
+                    break
+                if isinstance(item, Activation):
+                    self._activation = item
                     break
                 batch.append(item)
                 count += len(item.events) + len(item.dead)
@@ -277,12 +316,26 @@ class LocalHost:
         except sqlite3.Error:
             self._log.rollback()
             raise
+        self.sources.heard((event for _offset, event in logged), self._now_ms())
         for submission, new in zip(batch, fresh, strict=True):
             self.counters["events"] += new
             self.counters["duplicates"] += len(submission.events) - new
             self.counters["dead_letters"] += len(submission.dead)
             submission.answer.set_result(new)
         self._decide(logged)
+
+    def _switch(self, activation: Activation) -> None:
+        """Behind everything that was taken before it, and before everything that comes."""
+        runtime = activation.runtime
+        in_force = self._processor.runtime
+        if in_force is None or in_force.city_hash != runtime.city_hash:
+            self._runtimes[runtime.city_hash] = runtime
+            self._put_in_force(runtime.city_hash, activation.packed)
+            self._city, self._packed = runtime.city, activation.packed
+            self.counters["activations"] += 1
+            self._on_breaches()
+        self._activation = None
+        activation.answer.set_result(None)
 
     def _tick_due(self, logged: Sequence[tuple[int, Event]] = ()) -> bool:
         """Whether the log should be told the time, once what is in `logged` has been applied."""
@@ -340,12 +393,16 @@ class LocalHost:
                 item = self._queue.get_nowait()
             except queue.Empty:
                 break
-            if item is not None:
+            if isinstance(item, Activation):
+                self._activation = item
+            elif item is not None:
                 waiting.append(item)
         refusal = error if isinstance(error, WorldError) else WorldError(Text("系统故障", "the system failed"))
         for submission in waiting:
             if not submission.answer.done():
                 submission.answer.set_exception(refusal)
+        if self._activation is not None:
+            self._activation.answer.set_exception(refusal)
 
 
 def _readable(error: BaseException) -> BaseException:

@@ -17,6 +17,8 @@ from haulwatch.domain.errors import WorldError
 from haulwatch.domain.text import Text
 from haulwatch.wire import DeadLetter
 
+LOG_FILE = "log.sqlite"
+"""The event log of an embedded system, in its data folder."""
 SCHEMA_VERSION = 1
 _SCHEMA = """
 CREATE TABLE log (log_offset INTEGER PRIMARY KEY AUTOINCREMENT, event_id TEXT UNIQUE, event BLOB NOT NULL);

@@ -68,6 +68,12 @@ class LocalLogReader:
             yield from rows
             start = rows[-1][0] + 1
 
+    def city(self, city_hash: str) -> bytes | None:
+        """The pack of a city that was in force once."""
+        with self._reading():
+            row = self._db.execute("SELECT packed FROM cities WHERE city_hash = ?", (city_hash,)).fetchone()
+        return None if row is None else bytes(row[0])
+
     def close(self) -> None:
         """Closes the file."""
         self._db.close()

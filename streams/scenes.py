@@ -27,7 +27,7 @@ from haulwatch.domain.errors import AuthorError, Finding
 from haulwatch.domain.events import Manifest, Observation, Position, Sighting, Weighing
 from haulwatch.domain.instants import to_ms
 from haulwatch.domain.text import Text
-from rules.compiling import compile_book
+from rules.engines import compile_book
 from rules.model import ExampleEvent, Place, Rule, RuleBook
 from streams.coverage import ConditionWatch
 from streams.processor import PartitionProcessor
@@ -196,7 +196,7 @@ def _city(scene: Scene, rules: Sequence[Rule]) -> City:
         raise AuthorError([_in_scene(scene, finding) for finding in error.findings]) from None
     registry = tables.registry(lambda lon, lat: (lon, lat))
     book = RuleBook(_awake(rules), "scene")
-    compiled = compile_book(book, registry, base.law, base.timezone, base.city_id)
+    compiled = compile_book(book, registry, base.law, base.timezone, base.city_id, base.rules_engine)
     index = ZoneIndex(zones, base.timezone)
     return replace(base, zones=tuple(zones), index=index, book=book, compiled=compiled, registry=registry)
 

@@ -74,17 +74,18 @@ def _run(book: RuleBook, test: StreamTest, sources: dict[str, bytes], watch: Con
     fired: frozenset[str] = frozenset()
     if not findings:
         try:
-            played = play(_scene(test), [known[rule_id] for rule_id in ids], watch)
+            played = play(scene_of_test(test), [known[rule_id] for rule_id in ids], watch)
         except AuthorError as error:
             findings = list(error.findings)
         else:
             fired = frozenset(breach.rule_id for breach in played.opened())
-            findings = _compare(test, played)
+            findings = differences(test, played)
     story = test.story
     return Outcome(story.name, story.place, test.rules, fired, tuple(with_snippets(findings, sources)))
 
 
-def _scene(test: StreamTest) -> Scene:
+def scene_of_test(test: StreamTest) -> Scene:
+    """The scene that a test tells."""
     scene = replace(scene_of(test.story), restart_at_ms=test.restart_at_ms)
     return replace(scene, trucks=test.trucks) if test.trucks else scene
 
@@ -97,7 +98,7 @@ def _no_rule(test: StreamTest, rule_id: str, known: Mapping[str, Rule]) -> Findi
 # expectation
 
 
-def _compare(test: StreamTest, played: Played) -> list[Finding]:
+def differences(test: StreamTest, played: Played) -> list[Finding]:
     """Pairs expected and opened breaches in order of time; a test fails as a whole, with both lists told."""
     opened = [_seen(breach, played) for breach in played.opened()]
     left = list(opened)

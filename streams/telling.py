@@ -16,6 +16,7 @@ from haulwatch.domain.trucks import Capture, Episode, TruckState
 from rules.engine import Detection
 from rules.model import Rule
 from streams.runtime import CityRuntime, local_time
+from streams.wording import is_guard, said
 
 STALE_FIX_MS = 600_000
 """A fix older than this says less of where the finding was made than the device that made it."""
@@ -120,19 +121,15 @@ def _what(rule: Rule, conditions: list[Condition], suggestion: dict[str, Any] | 
         return Text(suggestion["text"]["zh"], suggestion["text"]["en"])
     if rule.summary is not None:
         return rule.summary
-    said = dict.fromkeys(_said(c) for c in conditions if _exceeds(c))
-    return Text("；".join(list(said)[:2]), "; ".join(list(said)[:2]))
+    carried = [condition for condition in conditions if _exceeds(condition)]
+    words = [said(c) for c in carried if not is_guard(c)] or [said(c) for c in carried]
+    return Text("；".join(dict.fromkeys(w.zh for w in words[:2])), "; ".join(dict.fromkeys(w.en for w in words[:2])))
 
 
 def _exceeds(condition: Condition) -> bool:
     """A measured value above what is allowed; guards ("not older than") and switches explain, but say little."""
     number = isinstance(condition.observed, int | float) and not isinstance(condition.observed, bool)
     return number and condition.threshold is not None and condition.operator in (">", ">=")
-
-
-def _said(condition: Condition) -> str:
-    unit = f" {condition.unit}" if condition.unit and condition.unit not in ("ratio", "count") else ""
-    return f"{condition.name} {condition.observed}{unit} ({condition.operator} {condition.threshold}{unit})"
 
 
 def _evidence(capture: Capture) -> Evidence:
@@ -152,6 +149,12 @@ def _suggestion(
             judged_kg = event.gross_kg * (1 - runtime.tolerance_pct(event.station_id) / 100)
             truck = runtime.truck(state.truck_id)
             return runtime.law.suggestion(
-                rule.category, truck, event.gross_kg, judged_kg, capture.at_ms, axle_count=event.axle_count
+                rule.category,
+                truck,
+                event.gross_kg,
+                judged_kg,
+                capture.at_ms,
+                axle_count=event.axle_count,
+                station=runtime.registry.stations.get(event.station_id),
             )
     return None
