@@ -9,22 +9,24 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Literal
 from zoneinfo import ZoneInfo
 
 from geofences.datum import Datum, convert
 from geofences.index import ZoneIndex
 from geofences.loading import load_zones
 from geofences.zones import Zone
-from haulwatch.city.calendar import DEFAULT_CALENDAR, Calendar, CalendarFile
+from haulwatch.city.calendar import Calendar, CalendarFile
 from haulwatch.city.documents import read_document
 from haulwatch.city.files import CALENDAR_FILE, SETTINGS_FILE, content_hash, decides, shipped_files, stray_findings
 from haulwatch.city.registry import Bounds, Tables
 from haulwatch.city.settings import CitySettings
 from haulwatch.domain.errors import AuthorError, Finding
 from haulwatch.domain.registry import Registry
+from haulwatch.domain.service import Limits
 from haulwatch.domain.text import Text
-from rules.compiling import CompiledBook, compile_book
+from rules.compiling import CompiledBook
+from rules.engines import EngineName, compile_book
+from rules.judgements import inexpressible
 from rules.law import Law, load_law
 from rules.loading import load_books
 from rules.model import RuleBook
@@ -41,7 +43,7 @@ class City:
     lateness_ms: int
     gap_ms: int
     accuracy_m: float
-    rules_engine: Literal["native", "durable"]
+    rules_engine: EngineName
     law: Law
     zones: tuple[Zone, ...]
     index: ZoneIndex
@@ -49,6 +51,8 @@ class City:
     compiled: CompiledBook
     registry: Registry
     calendar: Calendar
+    limits: Limits
+    """Service limits that the city has set; the others are as shipped."""
     city_hash: str
     """SHA-256 (hex) of what decides, see `haulwatch.city.files.content_hash`."""
     warnings: tuple[Finding, ...] = field(default=(), repr=False)
@@ -57,6 +61,7 @@ class City:
 def build_city(files: Mapping[str, bytes], *, today: date | None = None) -> City:
     """The city of these files (`city_files`); AuthorError with every finding of every file when one is an error.
 
+    WorldError where it asks for a rule engine that is not installed.
     `today` is the local day at which exceptions of rules count as expired; None where that was checked before.
     """
     city, findings = _read(files, today)
@@ -78,9 +83,11 @@ def _read(files: Mapping[str, bytes], today: date | None) -> tuple[City | None, 
     tables = Tables(files)
     tables.check_zones(zones)
     tables.check_places(_bounds(zones), lambda lon, lat: convert(lon, lat, datum, "wgs84"))
-    rule_files, shipped = _rule_files(files)
-    book, rule_findings = load_books(list(rule_files.items()), today=today)
+    books, shipped = rule_files(files)
+    book, rule_findings = load_books(list(books.items()), today=today)
     findings += zone_findings + tables.findings() + rule_findings + calendar_findings + stray_findings(files)
+    if book is not None and settings is not None and settings.rules_engine == "durable":
+        findings += inexpressible([rule for rule in book.rules if rule.status in ("active", "shadow")])
     broken = any(finding.severity == "error" for finding in findings)
     if broken or settings is None or calendar is None or book is None:
         return None, findings
@@ -101,9 +108,10 @@ def _read(files: Mapping[str, bytes], today: date | None) -> tuple[City | None, 
         zones=tuple(zones),
         index=ZoneIndex(zones, settings.timezone),
         book=book,
-        compiled=compile_book(book, registry, law, settings.timezone, settings.id),
+        compiled=compile_book(book, registry, law, settings.timezone, settings.id, settings.rules_engine),
         registry=registry,
-        calendar=calendar,
+        calendar=calendar.calendar(),
+        limits=calendar.limits(),
         city_hash=content_hash(files, shipped),
         warnings=tuple(findings),
     )
@@ -118,12 +126,9 @@ def _settings(files: Mapping[str, bytes]) -> tuple[CitySettings | None, list[Fin
     return read_document(SETTINGS_FILE, data, CitySettings)
 
 
-def _calendar(files: Mapping[str, bytes]) -> tuple[Calendar | None, list[Finding]]:
+def _calendar(files: Mapping[str, bytes]) -> tuple[CalendarFile | None, list[Finding]]:
     data = files.get(CALENDAR_FILE)
-    if data is None:
-        return DEFAULT_CALENDAR, []
-    written, findings = read_document(CALENDAR_FILE, data, CalendarFile)
-    return (written.calendar() if written else None), findings
+    return (CalendarFile(), []) if data is None else read_document(CALENDAR_FILE, data, CalendarFile)
 
 
 def _zones(files: Mapping[str, bytes], datum: Datum) -> tuple[list[Zone], list[Finding]]:
@@ -147,7 +152,7 @@ def _bounds(zones: list[Zone]) -> Bounds | None:
     )
 
 
-def _rule_files(files: Mapping[str, bytes]) -> tuple[dict[str, bytes], dict[str, bytes]]:
+def rule_files(files: Mapping[str, bytes]) -> tuple[dict[str, bytes], dict[str, bytes]]:
     """The rule books in force by name, and those of them that are shipped: without a rules/ folder the shipped ones.
 
     A folder with overlays only (`rules/local/`) tunes the shipped books.

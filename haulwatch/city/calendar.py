@@ -1,4 +1,4 @@
-"""`calendar.yaml`: when the offices work, for service clocks that count working hours or working days."""
+"""`calendar.yaml`: when the offices work, and how long each step of an order may take."""
 
 from __future__ import annotations
 
@@ -8,13 +8,15 @@ from itertools import pairwise
 from typing import Annotated, Any
 
 from msgspec import Struct
-from pydantic import BaseModel, BeforeValidator, ConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict, model_validator
 
 from haulwatch.city import cells
 from haulwatch.city.cells import CellError
 from haulwatch.city.documents import author_error
+from haulwatch.city.service_clocks import ServiceClocksFile
 from haulwatch.domain.errors import did_you_mean
 from haulwatch.domain.registry import Hours
+from haulwatch.domain.service import Limits
 from haulwatch.domain.text import Text
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -34,6 +36,12 @@ class Calendar(Struct, frozen=True):
         if day in self.extra_working_days:
             return self.week[day.weekday()] or next((hours for hours in self.week if hours), ())
         return () if day in self.holidays else self.week[day.weekday()]
+
+    @property
+    def working_day_min(self) -> int:
+        """Minutes of a working day, the first of the week that has any; 0 where nobody ever works."""
+        first = next((hours for hours in self.week if hours), ())
+        return sum(span.to_min - span.from_min for span in first)
 
 
 _OFFICE = (Hours(8 * 60 + 30, 12 * 60), Hours(13 * 60 + 30, 17 * 60 + 30))
@@ -124,7 +132,17 @@ class CalendarFile(BaseModel):
     working_hours: Annotated[tuple[tuple[Hours, ...], ...], BeforeValidator(_week)] = DEFAULT_CALENDAR.week
     holidays: Annotated[frozenset[date], BeforeValidator(_days)] = frozenset()
     extra_working_days: Annotated[frozenset[date], BeforeValidator(_days)] = frozenset()
+    service_clocks: ServiceClocksFile = ServiceClocksFile()
+
+    @model_validator(mode="after")
+    def _can_run_out(self) -> CalendarFile:
+        self.limits()
+        return self
 
     def calendar(self) -> Calendar:
         """The calendar it describes."""
         return Calendar(self.working_hours, self.holidays, self.extra_working_days)
+
+    def limits(self) -> Limits:
+        """The service limits that are written; a working day is as long as the calendar has it."""
+        return self.service_clocks.limits(lambda: self.calendar().working_day_min)

@@ -136,7 +136,11 @@ class _Document:
 
 
 def _known_key_hint(key: str, path: Spot, model: type[BaseModel]) -> Text | None:
-    if path:
-        return None
+    for part in path:
+        # Only models within models can be followed; what a validator reads says itself which keys it knows.
+        field = model.model_fields.get(str(part))
+        if field is None or not isinstance(field.annotation, type) or not issubclass(field.annotation, BaseModel):
+            return None
+        model = field.annotation
     known = [field.alias or name for name, field in model.model_fields.items()]
     return did_you_mean(key, known) or Text(f"可用的键：{', '.join(known)}", f"Keys: {', '.join(known)}")

@@ -112,11 +112,12 @@ def _revision(connection: Connection, script: ScriptDirectory) -> str | None:
     return current
 
 
-def _transition_rows() -> list[dict[str, str]]:
-    return [{"source": row.source, "command": row.command, "target": row.target} for row in TRANSITIONS]
+def _transition_rows() -> list[dict[str, str | bool]]:
+    names = ("source", "command", "target", "approval")
+    return [{name: getattr(row, name) for name in names} for row in TRANSITIONS]
 
 
 def _same_transitions(connection: Connection) -> bool:
-    table = tables.transitions
-    stored = {tuple(row) for row in connection.execute(select(table.c.source, table.c.command, table.c.target))}
-    return stored == {(row.source, row.command, row.target) for row in TRANSITIONS}
+    stored = [dict(row._mapping) for row in connection.execute(select(tables.transitions))]
+    wanted = _transition_rows()
+    return len(stored) == len(wanted) and all(row in stored for row in wanted)

@@ -14,26 +14,28 @@ What decides where a finding goes, in this order:
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import msgspec
-from sqlalchemy import Row, bindparam, func, insert, select, update
+from sqlalchemy import Row, bindparam, insert, select, update
 
 from haulwatch.dispatch import tables
+from haulwatch.dispatch.clocks import STEP_OF, Clocks, started_clock
+from haulwatch.dispatch.duty import DutyPlan
 from haulwatch.dispatch.ledger import SYSTEM, Recorder
-from haulwatch.dispatch.records import canonical, instant, instant_ms, order_of, order_row, storable
-from haulwatch.domain.breaches import Breach, Severity
+from haulwatch.dispatch.records import canonical, columns_of, instant, instant_ms, order_of, order_row, storable
+from haulwatch.dispatch.routing import Route
+from haulwatch.dispatch.service_terms import Terms, keep_terms
+from haulwatch.dispatch.totals import totals_with
+from haulwatch.domain.breaches import Breach
 from haulwatch.domain.errors import DeviceError
-from haulwatch.domain.orders import Order, Urgency
+from haulwatch.domain.orders import Order
 from haulwatch.domain.text import Text
 
-SEVERITY_RANK: dict[Severity, int] = {"info": 0, "minor": 1, "major": 2, "critical": 3}
 LONGEST = {"breach_id": 128, "rule_id": 128, "rule_hash": 128, "city_hash": 128, "truck_id": 32}
 MOST_OCCURRENCES = 2**31 - 1
-URGENCY_RANK: dict[Urgency, int] = {"low": 0, "normal": 1, "urgent": 2}
 
 Outcome = tuple[str, str | None]
 """`opened`, `joined`, `updated`, `shadow` or `unchanged`, and the order's id if there is one."""
@@ -57,22 +59,12 @@ _HAS_RULE = (
     .where(_inbox.c.order_id == bindparam("of_order"), _inbox.c.rule_id == bindparam("of_rule"))
     .limit(1)
 )
-_TOTALS = select(
-    func.sum(_inbox.c.occurrences).label("occurrences"),
-    func.max(_inbox.c.ended_at).label("ended_at"),
-    (func.count() - func.count(_inbox.c.ended_at)).label("going_on"),
-).where(_inbox.c.order_id == bindparam("of_order"))
 _LAST_NUMBER = select(_numbers.c.last).where(_numbers.c.day == bindparam("of_day"))
 _INSERT_NUMBER, _UPDATE_NUMBER = insert(_numbers), update(_numbers).where(_numbers.c.day == bindparam("of_day"))
 _INSERT_ORDER, _UPDATE_ORDER = insert(_orders), update(_orders).where(_orders.c.order_id == bindparam("of_order"))
 _INSERT_INBOX, _UPDATE_INBOX = insert(_inbox), update(_inbox).where(_inbox.c.breach_id == bindparam("of_breach"))
 _INSERT_OCCURRENCE = insert(_occurrences)
-
-
-def urgency_by_severity(breach: Breach) -> Urgency:
-    """How urgent a finding is when nobody says otherwise."""
-    by_severity: dict[Severity, Urgency] = {"info": "low", "minor": "normal", "major": "urgent", "critical": "urgent"}
-    return by_severity[breach.severity]
+_INSERT_AREA, _INSERT_SQUAD = insert(tables.order_areas), insert(tables.order_squads)
 
 
 def check_fits(breach: Breach) -> None:
@@ -108,14 +100,12 @@ Collecting = Row[str, str, str]
 class Intake:
     """Takes findings in, one after the other, within one transaction; `close` comes last."""
 
-    def __init__(
-        self, recorder: Recorder, timezone: ZoneInfo, join_window_ms: int, urgency_of: Callable[[Breach], Urgency]
-    ) -> None:
+    def __init__(self, recorder: Recorder, timezone: ZoneInfo, join_window_ms: int, plan: DutyPlan) -> None:
         self._recorder = recorder
         self._connection = recorder.connection
         self._timezone = timezone
         self._join_window_ms = join_window_ms
-        self._urgency_of = urgency_of
+        self._plan = plan
         self._last_numbers: dict[str, int] = {}
 
     def take(self, breach: Breach) -> Outcome:
@@ -179,18 +169,32 @@ class Intake:
     def _open(self, dedup_key: str, older: Collecting | None, breach: Breach, stored: str) -> str:
         if older is not None:
             self._connection.execute(_UPDATE_ORDER, {"of_order": older.order_id, "collecting": False})
-        order = self._new_order(dedup_key, breach)
-        row = {name: getattr(order, name) for name in order.__struct_fields__}
-        for name in ("title", "summary", "zone_ids"):
-            row[name] = canonical(row[name])
+        terms = self._plan.terms()
+        route = self._plan.route(breach, instant_ms(self._recorder.at))
+        order = self._new_order(dedup_key, breach, route, terms)
+        row = columns_of({name: getattr(order, name) for name in order.__struct_fields__})
         row |= {"opened_change_id": order.change_id, "collecting": True, "breach": stored}
         self._connection.execute(_INSERT_ORDER, row)
+        Clocks(self._recorder).opened(order, terms)
+        self._place_order(order)
         self._register(breach, stored, order.order_id)
-        self._record(order, breach, stored, "opened", "opened")
+        self._record(order, breach, stored, "opened", "opened", routing=route.why)
         return order.order_id
 
-    def _new_order(self, dedup_key: str, breach: Breach) -> Order:
+    def _place_order(self, order: Order) -> None:
+        """Writes who sees the order because of where it is, and whom it may concern."""
+        areas = [{"zone_id": zone_id, "order_id": order.order_id} for zone_id in order.jurisdictions]
+        squads = {task.squad_id for task in order.tasks if task.squad_id is not None}
+        if areas:
+            self._connection.execute(_INSERT_AREA, areas)
+        if squads:
+            self._connection.execute(
+                _INSERT_SQUAD, [{"squad_id": s, "order_id": order.order_id} for s in sorted(squads)]
+            )
+
+    def _new_order(self, dedup_key: str, breach: Breach, route: Route, terms: Terms) -> Order:
         detected_at = instant(breach.detected_at)
+        urgency = "low" if breach.late else self._plan.urgency_of(breach)
         return Order(
             order_id=self._number(detected_at),
             version=1,
@@ -198,7 +202,7 @@ class Intake:
             stage="new",
             category=breach.category,
             severity=breach.severity,
-            urgency="low" if breach.late else self._urgency_of(breach),
+            urgency=urgency,
             title=breach.title,
             summary=breach.summary,
             truck_id=breach.truck_id,
@@ -218,6 +222,12 @@ class Intake:
             ended_at=ended_instant(breach),
             opened_at=self._recorder.at,
             stage_at=self._recorder.at,
+            jurisdictions=list(route.jurisdictions),
+            proposed_squad_id=route.squad_id,
+            duty_desk=route.duty_desk,
+            tasks=list(route.tasks),
+            terms=keep_terms(self._connection, terms),
+            clock=started_clock(terms, STEP_OF["new"], urgency, instant_ms(self._recorder.at)),
         )
 
     def _number(self, detected_at: str) -> str:
@@ -259,28 +269,20 @@ class Intake:
         self._connection.execute(_INSERT_OCCURRENCE, row)
 
     def _refresh(self, order_id: str, breach: Breach, stored: str, action: str) -> None:
-        """Brings the order's totals up to date after a finding was filed for it.
-
-        They are computed from the episodes, not added up, so the order in which the findings came makes no difference.
-        """
-        totals = self._connection.execute(_TOTALS, {"of_order": order_id}).one()
+        """Brings the order's totals up to date after a finding was filed for it."""
         row = order_row(self._connection, order_id)
         assert row is not None, f"the inbox knows order {order_id}, which is not there"
         before = order_of(row)
-        urgency = before.urgency if breach.late or before.late else self._urgency_of(breach)
-        changed: dict[str, Any] = {
-            "change_id": self._recorder.next_change(),
-            "occurrences": int(totals.occurrences),
-            "ended_at": None if totals.going_on else totals.ended_at,
-            "last_detected_at": max(before.last_detected_at, last_seen(breach)),
-            "severity": max(before.severity, breach.severity, key=SEVERITY_RANK.__getitem__),
-            "urgency": max(before.urgency, urgency, key=URGENCY_RANK.__getitem__),
-        }
+        urgency = before.urgency if breach.late or before.late else self._plan.urgency_of(breach)
+        changed: dict[str, Any] = {"change_id": self._recorder.next_change()}
+        changed |= totals_with(self._connection, before, last_seen(breach), breach.severity, urgency)
         self._connection.execute(_UPDATE_ORDER, {"of_order": order_id, **changed})
         self._record(msgspec.structs.replace(before, **changed), breach, stored, action, "finding")
 
-    def _record(self, order: Order, breach: Breach, stored: str, action: str, kind: str) -> None:
-        detail = {
+    def _record(
+        self, order: Order, breach: Breach, stored: str, action: str, kind: str, routing: tuple[Text, ...] = ()
+    ) -> None:
+        detail: dict[str, Any] = {
             "breach_id": breach.breach_id,
             "phase": breach.phase,
             "occurrences": breach.occurrences,
@@ -288,8 +290,10 @@ class Intake:
             "rule_hash": breach.rule_hash,
             "city_hash": breach.city_hash,
             "breach_sha256": hashlib.sha256(stored.encode()).hexdigest(),
-            "stage": order.stage,
-            "version": order.version,
         }
-        self._recorder.audit(SYSTEM, action, order.order_id, detail)
+        if action == "opened":
+            detail["change_id"] = order.change_id
+        if routing:
+            detail["routing"] = routing
+        self._recorder.audit_order(SYSTEM, action, order, detail)
         self._recorder.change(kind, order)

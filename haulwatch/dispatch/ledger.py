@@ -3,15 +3,19 @@
 Each audit entry's hash is the SHA-256 (hex) of the previous entry's hash followed by the canonical JSON of the entry
 (`seq`, `at`, `actor`, `action`, `order_id`, `detail`). The first entry follows the empty text. The ledger row keeps the
 head, so a chain that was cut at its end is noticed; whoever can rewrite chain and head alike is noticed by a head that
-was kept elsewhere (`Checkpoint`).
+was kept elsewhere (`Checkpoint`). The entry of an order carries the digest of all that the order is after it, so an
+order that was changed past the audit is noticed too.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
+import msgspec
 from sqlalchemy import Connection, insert, select, update
 
 from haulwatch.dispatch import tables
@@ -24,8 +28,38 @@ SYSTEM = "system"
 
 def entry_hash(prev_hash: str, seq: int, at: str, actor: str, action: str, order_id: str | None, detail: Any) -> str:
     """The hash of an audit entry that follows the entry of `prev_hash`."""
-    entry = {"seq": seq, "at": at, "actor": actor, "action": action, "order_id": order_id, "detail": detail}
-    return hashlib.sha256((prev_hash + canonical(entry)).encode()).hexdigest()
+    return stored_hash(prev_hash, seq, at, actor, action, order_id, canonical(detail))
+
+
+def stored_hash(prev_hash: str, seq: int, at: str, actor: str, action: str, order_id: str | None, detail: str) -> str:
+    """The same where `detail` is the canonical JSON that is stored: a stored text that says the same in other
+    characters has another hash."""
+    texts = (json.dumps(text, ensure_ascii=False) for text in (action, actor, at, order_id))
+    entry = '{"action":%s,"actor":%s,"at":%s,"detail":%s,"order_id":%s,"seq":%d}'
+    action, actor, at, of_order = texts
+    return hashlib.sha256((prev_hash + entry % (action, actor, at, detail, of_order, seq)).encode()).hexdigest()
+
+
+def state_hash(order: Order) -> str:
+    """SHA-256 (hex) of the canonical JSON of an order. Fields that have their default are left out, here and in what
+    an order holds, so that a later version's further fields change no digest that is on record."""
+    return hashlib.sha256(canonical(_said(order)).encode()).hexdigest()
+
+
+def _said(value: Any) -> Any:
+    if isinstance(value, msgspec.Struct):
+        named = ((name, getattr(value, name), default) for name, default in _defaults(type(value)))
+        return {name: _said(said) for name, said, default in named if default is msgspec.NODEFAULT or said != default}
+    return [_said(one) for one in value] if isinstance(value, list) else value
+
+
+@cache
+def _defaults(kind: type[msgspec.Struct]) -> tuple[tuple[str, Any], ...]:
+    """Fields with their defaults."""
+    return tuple(
+        (field.name, field.default if field.default_factory is msgspec.NODEFAULT else field.default_factory())
+        for field in msgspec.structs.fields(kind)
+    )
 
 
 class Recorder:
@@ -55,13 +89,19 @@ class Recorder:
         row = {"change_id": order.change_id, "kind": kind, "order_id": order.order_id, "at": self.at}
         self._outbox.append({**row, "payload": canonical(order)})
 
-    def audit(self, actor: str, action: str, order_id: str | None, detail: Mapping[str, Any]) -> None:
-        """Appends an audit entry; `detail` is anything that JSON can say."""
+    def audit(self, actor: str, action: str, order_id: str | None, detail: Mapping[str, Any]) -> int:
+        """Appends an audit entry and returns its number; `detail` is anything that JSON can say."""
         self._seq += 1
         hashed = entry_hash(self._hash, self._seq, self.at, actor, action, order_id, detail)
         row = {"seq": self._seq, "at": self.at, "actor": actor, "action": action, "order_id": order_id}
         self._audit.append({**row, "detail": canonical(detail), "prev_hash": self._hash, "hash": hashed})
         self._hash = hashed
+        return self._seq
+
+    def audit_order(self, actor: str, action: str, order: Order, detail: Mapping[str, Any]) -> int:
+        """Appends an entry about `order`, which is now as given."""
+        state = {"stage": order.stage, "version": order.version, "state_sha256": state_hash(order)}
+        return self.audit(actor, action, order.order_id, {**detail, **state})
 
     def close(self) -> None:
         """Writes the appended entries and changes and the new head."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -13,11 +14,23 @@ from sqlalchemy import Connection, Row, Select, bindparam, select
 from haulwatch.dispatch import tables
 from haulwatch.domain.breaches import Breach
 from haulwatch.domain.instants import rfc3339, to_ms
-from haulwatch.domain.orders import AuditEntry, Occurrence, Order
+from haulwatch.domain.orders import AuditEntry, Occurrence, Order, Pending, ServiceClock, Supervision, Task
 from haulwatch.domain.text import Text
 
 _ORDER_COLUMNS = Order.__struct_fields__
 _OCCURRENCE_COLUMNS = Occurrence.__struct_fields__
+JSON_COLUMNS: dict[str, Any] = {
+    "title": Text,
+    "summary": Text,
+    "zone_ids": list[str],
+    "jurisdictions": list[str],
+    "tasks": list[Task],
+    "pending": Pending | None,
+    "clock": ServiceClock | None,
+    "supervision": Supervision | None,
+}
+"""Columns of an order that hold canonical JSON (or null), and what it means."""
+_JSON_DECODERS = {name: msgspec.json.Decoder(kind) for name, kind in JSON_COLUMNS.items()}
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 
 
@@ -60,18 +73,28 @@ def order_row(connection: Connection, order_id: str) -> Row[Any] | None:
     return connection.execute(_ORDER_BY_ID, {"of_order": order_id}).one_or_none()
 
 
-def select_occurrences() -> Select[Any]:
-    """Selects what `occurrence_of` reads."""
-    return select(*(tables.occurrences.c[name] for name in _OCCURRENCE_COLUMNS))
+def select_occurrences(order_id: str) -> Select[Any]:
+    """Selects what `occurrence_of` reads, oldest first, and always in the same order."""
+    table = tables.occurrences
+    query = select(*(table.c[name] for name in _OCCURRENCE_COLUMNS)).where(table.c.order_id == order_id)
+    return query.order_by(table.c.detected_at, table.c.count, table.c.breach_id, table.c.phase)
 
 
 def order_of(row: Row[Any]) -> Order:
     """The order in a row of `select_orders`."""
     fields = {name: row._mapping[name] for name in _ORDER_COLUMNS}
-    for name in ("title", "summary"):
-        fields[name] = msgspec.json.decode(fields[name], type=Text)
-    fields["zone_ids"] = msgspec.json.decode(fields["zone_ids"], type=list[str])
+    for name, decoder in _JSON_DECODERS.items():
+        if fields[name] is not None:
+            fields[name] = decoder.decode(fields[name])
     return Order(**fields)
+
+
+def columns_of(changed: Mapping[str, Any]) -> dict[str, Any]:
+    """Fields of an order as its columns hold them."""
+    return {
+        name: canonical(value) if name in JSON_COLUMNS and value is not None else value
+        for name, value in changed.items()
+    }
 
 
 def occurrence_of(row: Row[Any]) -> Occurrence:

@@ -20,6 +20,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
     text,
 )
 
@@ -58,7 +59,8 @@ transitions = Table(
     metadata,
     Column("source", String(16), primary_key=True),
     Column("command", String(16), primary_key=True),
-    Column("target", String(16), nullable=False),
+    Column("target", String(16), primary_key=True),
+    Column("approval", Boolean, nullable=False),
 )
 """The life cycle as the triggers on `orders` see it; filled from `lifecycle.TRANSITIONS` when the store opens."""
 
@@ -96,6 +98,20 @@ orders = Table(
     Column("squad_id", String(128)),
     Column("verdict", String(16)),
     Column("reason_code", String(32)),
+    Column("jurisdictions", Text, nullable=False, server_default="[]"),
+    Column("proposed_squad_id", String(128)),
+    Column("duty_desk", Boolean, nullable=False, server_default=false()),
+    Column("tasks", Text, nullable=False, server_default="[]"),
+    Column("pending", Text),
+    Column("held_stage", String(16)),
+    Column("extensions", Integer, nullable=False, server_default="0"),
+    Column("reworks", Integer, nullable=False, server_default="0"),
+    Column("merged_into", String(32)),
+    Column("transferred_to", String(128)),
+    Column("handled_by", String(128)),
+    Column("terms", String(64)),
+    Column("clock", Text),
+    Column("supervision", Text),
     Column("breach", Text, nullable=False),
     CheckConstraint("stage <> 'closed' OR verdict IS NOT NULL", name="closed_has_verdict"),
     CheckConstraint("stage <> 'rejected' OR reason_code IS NOT NULL", name="rejected_has_reason"),
@@ -110,6 +126,51 @@ orders = Table(
         postgresql_where=text("collecting"),
     ),
 )
+
+order_areas = Table(
+    "order_areas",
+    metadata,
+    Column("zone_id", String(128), primary_key=True),
+    Column("order_id", ForeignKey("orders.order_id"), primary_key=True, index=True),
+)
+"""Which orders lie in which administrative zone: who is limited to a jurisdiction sees those."""
+
+order_squads = Table(
+    "order_squads",
+    metadata,
+    Column("squad_id", String(128), primary_key=True),
+    Column("order_id", ForeignKey("orders.order_id"), primary_key=True, index=True),
+)
+"""Which orders a squad has now: dispatched to it, or with a task of it."""
+
+terms = Table(
+    "terms",
+    metadata,
+    Column("terms", String(64), primary_key=True),
+    Column("stored", Text, nullable=False),
+)
+"""Service terms by the SHA-256 of their canonical JSON: limits and calendar as they were when orders opened."""
+
+clocks = Table(
+    "clocks",
+    metadata,
+    Column("order_id", ForeignKey("orders.order_id"), primary_key=True),
+    Column("round", Integer, primary_key=True),
+    Column("step", String(16), nullable=False),
+    Column("started_at", String(24), nullable=False),
+    Column("due_at", String(24), nullable=False),
+    Column("limit_min", Integer, CheckConstraint("limit_min > 0", name="limit_min"), nullable=False),
+    Column("working", Boolean, nullable=False),
+    Column("marked_pct", Integer, nullable=False),
+    Column("next_pct", Integer),
+    Column("next_at", String(24)),
+    Column("paused_at", String(24)),
+    Column("paused_min", Integer, nullable=False),
+    Column("stopped_at", String(24)),
+    Index("ix_clocks_next_at", "next_at"),
+)
+"""Every service clock that was ever started, a row each; `next_at` is when the sweeper has something to do, null for
+one that has stopped, is paused, or has no more marks before it."""
 
 inbox = Table(
     "inbox",
@@ -160,7 +221,7 @@ outbox = Table(
     metadata,
     Column("change_id", COUNTER, primary_key=True, autoincrement=False),
     Column("kind", String(32), nullable=False),
-    Column("order_id", String(32), nullable=False),
+    Column("order_id", String(32), nullable=False, index=True),
     Column("at", String(24), nullable=False),
     Column("payload", Text, nullable=False),
 )

@@ -118,6 +118,7 @@ class TripEnd(Derived, frozen=True, tag_field="kind", tag="trip_end", kw_only=Tr
     """The load is gone; `zone_id` is the site that permits unloading there, if any; `dark_s` is silence on the way.
 
     `outcome` is `unloaded` (at such a site), `unloaded_elsewhere`, or `unknown` (it was loaded again meanwhile).
+    `destination_permitted` says whether a permit of the site of origin names that place; None: no permit names any.
     """
 
     trip_id: str
@@ -125,6 +126,7 @@ class TripEnd(Derived, frozen=True, tag_field="kind", tag="trip_end", kw_only=Tr
     zone_id: str | None = None
     duration_s: float | None = None
     dark_s: float = 0.0
+    destination_permitted: bool | None = None
 
 
 DerivedEvent = (

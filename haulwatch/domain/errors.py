@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
-from typing import Literal
+from typing import Any, Literal
 
 from msgspec import Struct
 
@@ -22,6 +22,17 @@ class HaulwatchError(Exception):
     def __init__(self, text: Text) -> None:
         super().__init__(text.zh if text.zh == text.en else f"{text.zh} / {text.en}")
         self.text = text
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Errors travel between processes as they are."""
+        return _restored, (type(self), self.args, self.__dict__)
+
+
+def _restored(kind: type[HaulwatchError], args: tuple[Any, ...], attributes: dict[str, Any]) -> HaulwatchError:
+    error = kind.__new__(kind)
+    error.args = args
+    error.__dict__.update(attributes)
+    return error
 
 
 class DeviceError(HaulwatchError):

@@ -98,6 +98,10 @@ class Squad(Struct, frozen=True, kw_only=True):
     hours: tuple[Hours, ...] = ()
     channel: str | None = None
 
+    def on_duty_at(self, minute: int) -> bool:
+        """Whether it works at `minute` (0-1439) of the local day; one without hours is there around the clock."""
+        return not self.hours or any(hours.contains(minute) for hours in self.hours)
+
 
 class Registry(Struct, frozen=True, kw_only=True):
     """All tables by their ids."""

@@ -189,6 +189,7 @@ def _start_trip(state: TruckState, permits: Permits, event_id: str, at_ms: int, 
 def _choose_permit(trip: Trip, candidates: Sequence[Permit]) -> None:
     """The one permit that fits; where several do and no manifest tells, the trip has one but which is unknown."""
     trip.permitted = bool(candidates)
+    trip.destinations = _named_destinations(candidates)
     if trip.destination_zone is not None:
         fitting = [p for p in candidates if p.destination_zone in (None, trip.destination_zone)]
         candidates = fitting or candidates
@@ -198,6 +199,17 @@ def _choose_permit(trip: Trip, candidates: Sequence[Permit]) -> None:
     trip.permit_id = permit.permit_id
     trip.route_zone = permit.route_zone
     trip.destination_zone = trip.destination_zone or permit.destination_zone
+
+
+def _named_destinations(permits: Sequence[Permit]) -> tuple[str, ...]:
+    """Whatever the manifest says, each of these may be driven to; one permit without a destination allows all."""
+    named = [permit.destination_zone for permit in permits if permit.destination_zone is not None]
+    return tuple(sorted(set(named))) if len(named) == len(permits) else ()
+
+
+def _permitted_at(trip: Trip, here: Sequence[str]) -> bool | None:
+    """Whether a permit names one of the sites that it is in; None where it is in none, or no permit tells."""
+    return any(site in here for site in trip.destinations) if here and trip.destinations else None
 
 
 def _end_trip(
@@ -212,6 +224,7 @@ def _end_trip(
     assert trip is not None
     view = state.zones.view
     sites = view.disposal_site or view.transfer_site
+    here = (zone_id,) if zone_id is not None else (*view.disposal_site, *view.transfer_site)
     derived.append(
         TripEnd(
             event_id=f"{event_id}/trip_end",
@@ -224,6 +237,7 @@ def _end_trip(
             zone_id=zone_id or (sites[0] if sites else None),
             duration_s=(at_ms - trip.started_ms) / 1000,
             dark_s=trip.dark_s,
+            destination_permitted=_permitted_at(trip, here),
         )
     )
     state.last_trip_id = trip.trip_id

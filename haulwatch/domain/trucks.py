@@ -105,6 +105,8 @@ class Trip(Struct, omit_defaults=True):
     route_zone: str | None = None
     manifest_id: str | None = None
     permitted: bool | None = None
+    destinations: tuple[str, ...] = ()
+    """Where the permits of the origin let it unload; () when one of them leaves that open, or there is none."""
     dark_s: float = 0.0
     """How long the truck was silent in all during the trip."""
 

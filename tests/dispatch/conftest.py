@@ -62,7 +62,14 @@ def breach() -> Callable[..., Breach]:
 
 @pytest.fixture(scope="session")
 def anyone() -> Actor:
-    return Actor("local", frozenset(ROLES))
+    """May do everything, and is of the squad S-1."""
+    return Actor("local", frozenset(ROLES), squad_id="S-1")
+
+
+@pytest.fixture(scope="session")
+def second() -> Actor:
+    """The other person wherever it takes two."""
+    return Actor("second", frozenset(ROLES), squad_id="S-1")
 
 
 @pytest.fixture

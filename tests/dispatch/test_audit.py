@@ -49,7 +49,7 @@ def database(store: OrderStore, url: str) -> Callable[..., None]:
 
 
 def found(store: OrderStore, checkpoint: Checkpoint | None = None) -> tuple[str, int]:
-    problem = store.verify(checkpoint).problem
+    problem = store.verify(*([] if checkpoint is None else [checkpoint])).problem
     assert isinstance(problem, AuditProblem)
     assert problem.text.zh
     assert problem.text.en
@@ -105,17 +105,14 @@ def test_a_cut_end(store: OrderStore, database: Callable[..., None], seq: int) -
 
 
 def test_a_cut_end_with_the_head_put_back_is_seen_by_who_kept_a_checkpoint(
-    store: OrderStore, database: Callable[..., None]
+    store: OrderStore, database: Callable[..., None], anyone: Actor
 ) -> None:
+    store.note(ID, "evidence_read", actor=anyone, detail={"of": "b1"})
     checkpoint = store.verify().head
     hashes = [entry.hash for entry in store.get(ID).audit]
-    database(
-        "DELETE FROM audit WHERE seq = 6",
-        f"UPDATE ledger SET audit_seq = 5, audit_hash = '{hashes[-2]}'",
-        f"UPDATE orders SET stage = 'dispatched', version = 3 WHERE order_id = '{ID}'",
-    )
+    database("DELETE FROM audit WHERE seq = 7", f"UPDATE ledger SET audit_seq = 6, audit_hash = '{hashes[-2]}'")
     assert store.verify().problem is None
-    assert found(store, checkpoint) == ("cut", 6)
+    assert found(store, checkpoint) == ("cut", 7)
 
 
 def test_an_inserted_entry(store: OrderStore, database: Callable[..., None]) -> None:
@@ -148,7 +145,7 @@ def test_two_entries_in_each_others_place(store: OrderStore, database: Callable[
     database("UPDATE audit SET seq = 5 WHERE seq = -4")
     kind, seq = found(store)
     assert seq == 4
-    assert kind in ("changed", "removed")
+    assert kind in ("changed", "removed", "inserted")
 
 
 def test_a_chain_rewritten_from_some_entry_on_is_seen_by_who_kept_a_checkpoint(

@@ -69,10 +69,13 @@ def picture(store: OrderStore) -> list[object]:
     for order in reversed(store.list(limit=500).orders):
         detail = store.get(order.order_id)
         fields = {
-            name: getattr(order, name) for name in order.__struct_fields__ if name not in ("opened_at", "stage_at")
+            name: getattr(order, name)
+            for name in order.__struct_fields__
+            if name not in ("opened_at", "stage_at", "clock")
         }
         findings = [(o.breach_id, o.phase, o.count) for o in detail.occurrences]
-        kept.append((fields, findings, [(entry.action, entry.detail) for entry in detail.audit]))
+        told = [{**entry.detail, "action": entry.action, "state_sha256": ""} for entry in detail.audit]  # has instants
+        kept.append((fields, findings, told))
     return kept
 
 

@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from haulwatch.dispatch.duty import NoPlan
 from haulwatch.dispatch.store import OrderStore, open_store
 from haulwatch.domain.breaches import Breach
 from haulwatch.domain.errors import DeviceError
-from haulwatch.domain.orders import Actor, IntakeResult, Order, OrderFilter
+from haulwatch.domain.orders import Actor, IntakeResult, Order, OrderFilter, Urgency
 from haulwatch.domain.text import Text
 from tests.dispatch.conftest import examples
 
@@ -64,10 +65,13 @@ def test_an_episode_that_goes_on_and_ends_adds_to_its_order(store: OrderStore, b
     assert only(store).version == 1, "findings do not take the order out of the dispatcher's hands"
 
 
-def test_an_episode_also_adds_to_an_order_that_is_over(store: OrderStore, breach: Make, anyone: Actor) -> None:
+def test_an_episode_also_adds_to_an_order_that_is_over(
+    store: OrderStore, breach: Make, anyone: Actor, second: Actor
+) -> None:
     store.intake([breach()])
     order_id = only(store).order_id
     store.command(order_id, "void", expected_version=1, actor=anyone, data={"reason": "重复报警"})
+    store.command(order_id, "approve", expected_version=2, actor=second)
     assert store.intake([breach(phase="ended", count=2)]).updated == (order_id,)
     assert (only(store).stage, only(store).occurrences) == ("void", 2)
 
@@ -172,7 +176,11 @@ def test_numbers_begin_anew_each_local_day(store: OrderStore, breach: Make) -> N
 
 
 def test_the_city_may_say_how_urgent_a_finding_is(url: str, breach: Make) -> None:
-    store = open_store(url, urgency_of=lambda finding: "normal" if finding.rule_id == "uncovered-camera" else "urgent")
+    class Calm(NoPlan):
+        def urgency_of(self, breach: Breach) -> Urgency:
+            return "normal" if breach.rule_id == "uncovered-camera" else "urgent"
+
+    store = open_store(url, plan=Calm())
     store.intake([breach(severity="critical")])
     assert only(store).urgency == "normal"
     store.close()
@@ -221,9 +229,14 @@ def picture(store: OrderStore) -> list[object]:
     found: list[object] = []
     for order in reversed(store.list(limit=500).orders):
         detail = store.get(order.order_id)
-        kept = {name: getattr(order, name) for name in order.__struct_fields__ if name not in ("opened_at", "stage_at")}
+        kept = {
+            name: getattr(order, name)
+            for name in order.__struct_fields__
+            if name not in ("opened_at", "stage_at", "clock")
+        }
         parts = [(o.breach_id, o.phase, o.count, o.late, o.detected_at, o.ended_at) for o in detail.occurrences]
-        found.append((kept, parts, detail.breach, [(entry.action, entry.detail) for entry in detail.audit]))
+        told = [{**entry.detail, "action": entry.action, "state_sha256": ""} for entry in detail.audit]  # has instants
+        found.append((kept, parts, detail.breach, told))
     return found
 
 

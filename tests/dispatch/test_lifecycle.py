@@ -6,6 +6,7 @@ from collections import Counter
 
 import pytest
 
+from haulwatch.dispatch.decisions import check_data
 from haulwatch.dispatch.lifecycle import (
     COLLECTING,
     FINAL,
@@ -13,7 +14,6 @@ from haulwatch.dispatch.lifecycle import (
     STAGE_NAMES,
     TRANSITIONS,
     VERDICT_NAMES,
-    check_data,
     commands_in,
 )
 from haulwatch.domain.orders import COMMANDS, ROLES, STAGES, VERDICTS, Transition
@@ -32,7 +32,20 @@ def reachable(start: str) -> set[str]:
 
 
 def test_a_stage_and_a_command_lead_to_one_place() -> None:
-    assert [key for key, count in Counter((row.source, row.command) for row in TRANSITIONS).items() if count > 1] == []
+    """Only what was on hold resumes in one of several: where it was put on hold."""
+    several = [key for key, count in Counter((row.source, row.command) for row in TRANSITIONS).items() if count > 1]
+    assert several == [("on_hold", "resume")]
+    held = {row.source for row in TRANSITIONS if row.target == "on_hold" and row.command == "hold"}
+    assert {row.target for row in TRANSITIONS if row.command == "resume"} == held
+
+
+def test_what_needs_approval() -> None:
+    assert {row.command for row in TRANSITIONS if row.approval} == {"reject", "extend", "hold", "void"}
+    for row in TRANSITIONS:
+        if row.approval:
+            decisions = {one.command: one for one in commands_in(row.source)}
+            assert decisions["approve"].roles == decisions["decline"].roles == ("duty_officer",)
+            assert set(row.roles) <= set(decisions["withdraw"].roles)
 
 
 def test_every_stage_is_reached_from_new() -> None:
@@ -86,6 +99,13 @@ def test_nothing_joins_an_order_that_is_over() -> None:
         (ROWS["verifying", "close"], {"verdict": "false_alarm"}, ["reason_code"]),
         (ROWS["verifying", "close"], {"verdict": "false_alarm", "reason_code": "misrecognised"}, []),
         (ROWS["verifying", "rework"], {}, ["reason"]),
+        (ROWS["filed", "extend"], {"minutes": "30", "reason": "堵车"}, []),
+        (ROWS["filed", "extend"], {"minutes": "0", "reason": "堵车"}, ["minutes"]),
+        (ROWS["filed", "extend"], {"minutes": "半小时", "reason": "堵车"}, ["minutes"]),
+        (ROWS["filed", "extend"], {"minutes": "43201", "reason": "堵车"}, ["minutes"]),
+        (ROWS["filed", "extend"], {"minutes": "٣", "reason": "堵车"}, ["minutes"]),
+        (ROWS["filed", "transfer"], {"to": "交警支队"}, ["evidence_sha256", "reason"]),
+        (ROWS["handled", "rate"], {"department": "城管", "rating": "superb"}, ["rating"]),
     ],
 )
 def test_what_must_be_given(row: Transition, data: dict[str, object], wrong: list[str]) -> None:

