@@ -6,10 +6,11 @@ import contextlib
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 
 import anyio.to_thread
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter, Depends, FastAPI
 
 from haulwatch import __version__, metrics
 from haulwatch.console import metering, operations, problems, schemas
+from haulwatch.console.access import Access, deny_undeclared, paths_of
 from haulwatch.console.api import drivers as drivers_api
 from haulwatch.console.api import events as events_api
 from haulwatch.console.metering import Durations
@@ -17,6 +18,7 @@ from haulwatch.console.operations import Check
 from haulwatch.console.ports import DriverLine, EventIntake
 from haulwatch.console.security import Guard
 from haulwatch.console.tracing import Tracing
+from haulwatch.domain.people import Tokens
 from haulwatch.metrics import Counters
 
 MAX_BODY_BYTES = 8 * 1024 * 1024
@@ -26,6 +28,7 @@ THREADS = 200
 
 def create_gateway(
     intake: EventIntake,
+    tokens: Tokens,
     *,
     allowed_hosts: Collection[str],
     max_body_bytes: int = MAX_BODY_BYTES,
@@ -33,8 +36,11 @@ def create_gateway(
     sources: Sequence[metrics.Source] = (),
     drivers: DriverLine | None = None,
     ingest: Sequence[APIRouter] = (),
+    local_devices: bool = False,
 ) -> FastAPI:
-    """`POST /api/v1/events` into `intake`, and addresses for who runs it. `allowed_hosts` as in the console.
+    """`POST /api/v1/events` into `intake` for who has one of the `tokens`, and addresses for who runs it.
+
+    `allowed_hosts` and `local_devices` as in the console.
 
     With `drivers` it speaks to the terminals that are connected to it; `ingest` are addresses of connectors.
     """
@@ -49,11 +55,13 @@ def create_gateway(
         title="haulwatch gateway",
         version=__version__,
         summary="事件入口 · the way in for events",
-        openapi_url="/api/v1/openapi.json",
+        openapi_url=None,  # ours needs a token
         docs_url=None,  # FastAPI's documentation pages load scripts from other hosts
         redoc_url=None,
         lifespan=lifespan,
+        dependencies=[Depends(deny_undeclared)],
     )
+    app.state.access = Access(tokens, local_devices=local_devices, own_locks=paths_of(ingest))
     problems.install(app)
     schemas.install(app)
     app.include_router(events_api.router(intake, counters, max_body_bytes))
@@ -61,6 +69,7 @@ def create_gateway(
         app.include_router(drivers_api.router(drivers))
     for router in ingest:
         app.include_router(router)
+    app.include_router(operations.document(app))
     app.include_router(operations.router(checks or {}, (counters.samples, durations.samples, *sources)))
     app.add_middleware(Guard, allowed_hosts=allowed_hosts)
     app.add_middleware(Tracing)

@@ -1,4 +1,5 @@
-"""The live stream: order changes with resume, truck positions, counts. Each is read and encoded once for all browsers.
+"""The live stream: order changes with resume, truck positions, counts. Each is read once for all browsers, and encoded
+once for all that may see everything; `haulwatch.console.views` says what of it the others get.
 
 Nothing is queued per browser: each stream walks the shared rings at its own pace. One that is too slow for the rings
 reads the store again (orders), or gets all trucks again; it never makes the others wait and never misses a change.
@@ -8,33 +9,23 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections import deque
-from collections.abc import AsyncIterator, Sequence
+from collections import Counter, deque
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Any
 
-import msgspec
 from fastapi.sse import format_sse_event
 from starlette.concurrency import run_in_threadpool
 
+from haulwatch.console.frames import OrderFrame, TruckFrame, order_frame, reset_event, text_of, truck_data, truck_frame
 from haulwatch.console.ports import TruckFeed
+from haulwatch.console.reach import open_trucks
+from haulwatch.console.views import View
+from haulwatch.domain.access import EVERYTHING
 from haulwatch.domain.errors import WorldError
 from haulwatch.domain.live import TruckPosition
-from haulwatch.domain.orders import Change, OrderDesk
+from haulwatch.domain.orders import Actor, OrderDesk, Reach
 from haulwatch.metrics import Counters, Sample
-
-TRUCK_COLUMNS = (
-    "truck_id",
-    "at_ms",
-    "lon",
-    "lat",
-    "speed_kmh",
-    "heading_deg",
-    "load",
-    "cover",
-    "phase",
-    "silent",
-)
 
 
 @dataclass(frozen=True)
@@ -44,27 +35,11 @@ class LiveSettings:
     orders_poll_s: float = 0.25
     trucks_poll_s: float = 1.0
     heartbeat_s: float = 10.0
+    recheck_s: float = 30.0
     orders_kept: int = 1000
     trucks_kept: int = 20
     reset_after: int = 5000
     max_streams: int = 200
-
-
-@dataclass(frozen=True)
-class OrderFrame:
-    """One order change as it goes over the wire."""
-
-    change_id: int
-    data: bytes
-
-
-@dataclass(frozen=True)
-class TruckFrame:
-    """What changed between two revisions of the truck feed, as it goes over the wire."""
-
-    after: int
-    revision: int
-    data: bytes
 
 
 class LiveHub:
@@ -77,7 +52,9 @@ class LiveHub:
         self.failed = False
         self._head = 0
         self._orders: deque[OrderFrame] = deque(maxlen=settings.orders_kept)
-        self._counts = b""
+        self._counts: dict[Reach, bytes] = {}
+        self._open_trucks: dict[Reach, frozenset[str]] = {}
+        self._reaches: Counter[Reach] = Counter()
         self._trucks: deque[TruckFrame] = deque(maxlen=settings.trucks_kept)
         self._known: dict[str, TruckPosition] = {}
         self._revision = 0
@@ -113,31 +90,47 @@ class LiveHub:
         """Figures for the metrics page."""
         return [Sample("console_live_streams", "Open live streams", self.streams)]
 
-    async def stream(self, after: int | None) -> AsyncIterator[bytes]:
-        """Everything after change `after` (None: from now on), then what happens; ends when the hub closes."""
+    async def stream(
+        self, after: int | None, actor: Actor, still: Callable[[], bool] = lambda: True
+    ) -> AsyncIterator[bytes]:
+        """What the actor may see of everything after change `after` (None: from now on), then of what happens.
+
+        Ends when the hub closes, or when the actor is not `still` one who may listen: asked now and then.
+        """
+        view = View(self.desk, actor)
         self.streams += 1
+        self._reaches[view.counted] += 1
         try:
             await self._started.wait()  # else "from now on" would be from the beginning
+            await self._until_answered(lambda: self._look_at(view.counted))
             cursor = self._head if after is None else after
-            revision, counts = -1, b""
             yield format_sse_event(event="hello", data_str=f'{{"change_id":{self._head}}}', retry=2000)
+            counts, checked = b"", asyncio.get_running_loop().time()
             while not self.closed:
                 news = self._news
                 async for frame in self._changes_after(cursor):
                     cursor = frame.change_id
-                    yield frame.data
-                if counts != self._counts:
-                    counts = self._counts
+                    async for data in view.changes(frame):
+                        yield data
+                if counts != self._counts[view.counted]:
+                    counts = self._counts[view.counted]
                     yield counts
-                for trucks in self._trucks_after(revision):
-                    revision = trucks.revision
-                    yield trucks.data
+                view.open_trucks = self._open_trucks.get(view.counted, frozenset())
+                for trucks in self._trucks_after(view.revision_for_trucks()):
+                    for data in view.trucks(trucks):
+                        yield data
+                now = asyncio.get_running_loop().time()
+                if now - checked >= self.settings.recheck_s:
+                    checked = now
+                    if not await run_in_threadpool(still):
+                        return
                 try:
                     await asyncio.wait_for(news.wait(), self.settings.heartbeat_s)
                 except TimeoutError:
-                    yield format_sse_event(comment="still here")
+                    yield view.heartbeat(cursor)
         finally:
             self.streams -= 1
+            self._reaches[view.counted] -= 1
 
     async def _until_answered(self, ask: Any) -> None:
         while not self.closed:
@@ -154,8 +147,17 @@ class LiveHub:
         self._started.set()
 
     async def _count(self) -> None:
-        counts = await run_in_threadpool(self.desk.counts)
-        self._counts = format_sse_event(event="counts", data_str=text_of(counts))
+        for reach in {EVERYTHING, *+self._reaches}:
+            await self._look_at(reach)
+        for reach in self._counts.keys() - (+self._reaches).keys() - {EVERYTHING}:
+            self._counts.pop(reach)
+            self._open_trucks.pop(reach, None)
+
+    async def _look_at(self, reach: Reach) -> None:
+        counts = await run_in_threadpool(self.desk.counts, reach)
+        self._counts[reach] = format_sse_event(event="counts", data_str=text_of(counts))
+        if reach.squad_id is not None:
+            self._open_trucks[reach] = await run_in_threadpool(open_trucks, self.desk, reach)
 
     async def _look_for_changes(self) -> None:
         changes = await run_in_threadpool(self.desk.changes_since, self._head)
@@ -208,52 +210,10 @@ class LiveHub:
         if later and later[0].after == revision:
             return later
         if self._snapshot is None or self._snapshot.revision != self._revision:
-            data = truck_data(self._revision, list(self._known.values()), full=True)
-            self._snapshot = TruckFrame(-1, self._revision, data)
+            trucks = list(self._known.values())
+            data = truck_data(self._revision, trucks, full=True)
+            self._snapshot = TruckFrame(-1, self._revision, data, trucks, full=True)
         return [self._snapshot]
-
-
-def order_frame(change: Change) -> OrderFrame:
-    """A change as an `order` event whose id is the place to resume from."""
-    data = format_sse_event(event="order", id=str(change.change_id), data_str=text_of(change))
-    return OrderFrame(change.change_id, data)
-
-
-def truck_frame(after: int, revision: int, trucks: Sequence[TruckPosition]) -> TruckFrame:
-    """Changed trucks as a `trucks` event."""
-    return TruckFrame(after, revision, truck_data(revision, trucks, full=False))
-
-
-def truck_data(revision: int, trucks: Sequence[TruckPosition], full: bool) -> bytes:
-    """Trucks as rows under `columns`; `full`: trucks that are not among them are gone."""
-    body = {"revision": revision, "full": full, "columns": TRUCK_COLUMNS, "rows": [row_of(truck) for truck in trucks]}
-    return format_sse_event(event="trucks", data_str=text_of(body))
-
-
-def row_of(truck: TruckPosition) -> tuple[object, ...]:
-    """A truck's values in the order of `TRUCK_COLUMNS`; a decimetre is enough for a map."""
-    return (
-        truck.truck_id,
-        truck.at_ms,
-        round(truck.lon, 6),
-        round(truck.lat, 6),
-        truck.speed_kmh,
-        truck.heading_deg,
-        truck.load,
-        truck.cover,
-        truck.phase,
-        truck.silent,
-    )
-
-
-def reset_event(change_id: int) -> bytes:
-    """Tells a browser that is too far behind to load its lists anew and go on from `change_id`."""
-    return format_sse_event(event="reset", id=str(change_id), data_str=f'{{"change_id":{change_id}}}')
-
-
-def text_of(value: Any) -> str:
-    """JSON on one line."""
-    return msgspec.json.encode(value).decode("utf-8")
 
 
 @contextlib.asynccontextmanager

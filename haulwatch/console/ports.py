@@ -9,9 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import IO, Any, Protocol
+from zoneinfo import ZoneInfo
 
+from haulwatch.domain.events import Image
+from haulwatch.domain.evidence import PackReceipt, Scene
 from haulwatch.domain.live import SubmissionResult, TerminalAnswer, TruckPosition
+from haulwatch.domain.orders import Actor
+from haulwatch.domain.people import Claimed
 from haulwatch.domain.registry import Camera, Squad, Station
 from haulwatch.domain.text import Text
 
@@ -55,10 +60,43 @@ class DriverLine(Protocol):
 
 
 class Pictures(Protocol):
-    """Pictures that came with observations."""
+    """Pictures that came with observations, and photos of squads: the bytes as they were received."""
+
+    def put(self, data: bytes) -> Image:
+        """Keeps the bytes under their digest; durable when it returns. The same bytes are kept once."""
+        ...
 
     def get(self, sha256: str) -> bytes | None:
         """The bytes with this digest (64 hexadecimal digits); None where they are not here."""
+        ...
+
+
+class IdentityProvider(Protocol):
+    """A city's own identity service. Raises WorldError while it is away."""
+
+    @property
+    def label(self) -> Text:
+        """How the way through it is called."""
+        ...
+
+    def address(self, *, state: str, nonce: str, verifier: str) -> str:
+        """Where a browser goes to be vouched for."""
+        ...
+
+    def claimed(self, *, code: str, nonce: str, verifier: str) -> Claimed:
+        """Who came back with this code. Raises `NotVouchedFor`."""
+        ...
+
+
+class PackDesk(Protocol):
+    """Evidence packs of orders; whatever it gives is put on record. Raises `UnknownOrder`."""
+
+    def export(self, order_id: str, out: IO[bytes], *, actor: Actor) -> PackReceipt:
+        """Writes the order's pack, made at this moment, to `out`."""
+        ...
+
+    def scene(self, order_id: str, *, actor: Actor) -> Scene:
+        """The city as it was for this order."""
         ...
 
 
@@ -101,8 +139,23 @@ class CityView(Protocol):
         ...
 
     @property
+    def carriers(self) -> Mapping[str, str]:
+        """The carrier of each registered truck that has one: name, or id where it has none, by truck_id."""
+        ...
+
+    @property
     def runbooks(self) -> Mapping[str, Text]:
         """What to do on site, by rule id, for the rules that say so."""
+        ...
+
+    @property
+    def centres(self) -> Mapping[str, tuple[float, float]]:
+        """The centre of each district and township, by zone id: longitude, latitude."""
+        ...
+
+    @property
+    def timezone(self) -> ZoneInfo:
+        """The clock that people there read."""
         ...
 
 
@@ -117,4 +170,7 @@ class CityPicture:
     stations: Sequence[Station] = ()
     cameras: Sequence[Camera] = ()
     squads: Sequence[Squad] = ()
+    carriers: Mapping[str, str] = field(default_factory=dict)
     runbooks: Mapping[str, Text] = field(default_factory=dict)
+    centres: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    timezone: ZoneInfo = field(default_factory=lambda: ZoneInfo("Asia/Shanghai"))

@@ -15,6 +15,8 @@ from starlette.exceptions import HTTPException
 from haulwatch.domain.errors import AuthorError, DeviceError, WorldError
 from haulwatch.domain.live import Busy
 from haulwatch.domain.orders import BadCommand, Conflict, NotPermitted, Order, OrderError, UnknownOrder
+from haulwatch.domain.people import LockedOut
+from haulwatch.domain.rollouts import RolloutRefused
 from haulwatch.domain.text import Text
 
 PROBLEM_JSON = "application/problem+json"
@@ -33,6 +35,8 @@ class ProblemBody(Struct, omit_defaults=True):
     order: Order | UnsetType = UNSET
     accepted: int | UnsetType = UNSET
     duplicates: int | UnsetType = UNSET
+    claimed_sha256: str | UnsetType = UNSET
+    received_sha256: str | UnsetType = UNSET
 
 
 class Problem(Exception):  # noqa: N818  # named after what it becomes: problem+json
@@ -48,7 +52,13 @@ class Problem(Exception):  # noqa: N818  # named after what it becomes: problem+
 
     def response(self) -> Response:
         """The problem as an answer."""
-        body = {
+        return Response(
+            msgspec.json.encode(self.body()), status_code=self.status, media_type=PROBLEM_JSON, headers=self.headers
+        )
+
+    def body(self) -> dict[str, Any]:
+        """The problem as an object of RFC 9457."""
+        return {
             "type": f"urn:haulwatch:problem:{self.code}",
             "title": http.HTTPStatus(self.status).phrase,
             "status": self.status,
@@ -57,15 +67,14 @@ class Problem(Exception):  # noqa: N818  # named after what it becomes: problem+
             "code": self.code,
             **self.extra,
         }
-        return Response(
-            msgspec.json.encode(body), status_code=self.status, media_type=PROBLEM_JSON, headers=self.headers
-        )
 
 
 def install(app: FastAPI) -> None:
     """Every error of the app leaves as a problem; anything unforeseen stays a 500 and is logged by the server."""
     app.add_exception_handler(Problem, _problem)
     app.add_exception_handler(OrderError, _order)
+    app.add_exception_handler(LockedOut, _locked_out)
+    app.add_exception_handler(RolloutRefused, _rollout)
     app.add_exception_handler(WorldError, _world)
     app.add_exception_handler(DeviceError, _device)
     app.add_exception_handler(AuthorError, _author)
@@ -79,6 +88,11 @@ def _problem(_request: Request, error: Exception) -> Response:
     return error.response()
 
 
+def _locked_out(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, LockedOut)
+    return Problem(429, "locked-out", error.text, headers={"Retry-After": str(error.retry_after_s)}).response()
+
+
 def _world(_request: Request, error: Exception) -> Response:
     assert isinstance(error, WorldError)
     if isinstance(error, Busy):
@@ -88,12 +102,19 @@ def _world(_request: Request, error: Exception) -> Response:
 
 
 def _order(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, OrderError)
+    return problem_of(error).response()
+
+
+def problem_of(error: OrderError) -> Problem:
     """What the order desk refused; a conflict brings the order as it is now."""
     match error:
         case UnknownOrder():
             problem = Problem(404, "not-found", error.text)
         case Conflict():
-            code = {"stale": "stale-version", "illegal": "illegal-command", "key_reused": "key-reused"}[error.code]
+            code = {"stale": "stale-version", "illegal": "illegal-command", "key_reused": "key-reused"}.get(
+                error.code, error.code
+            )
             problem = Problem(409, code, error.text, order=error.order)
         case NotPermitted():
             problem = Problem(403, "not-permitted", error.text, order=error.order)
@@ -102,7 +123,15 @@ def _order(_request: Request, error: Exception) -> Response:
             problem = Problem(422, "bad-command", error.text, errors=wrong)
         case _:
             raise error
-    return problem.response()
+    return problem
+
+
+REFUSALS = {"not-found": 404, "not-permitted": 403, "bad-note": 422, "not-a-city-file": 422, "bad-instant": 422}
+
+
+def _rollout(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, RolloutRefused)
+    return Problem(REFUSALS.get(error.code, 409), error.code, error.text).response()
 
 
 def _device(_request: Request, error: Exception) -> Response:

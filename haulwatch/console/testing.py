@@ -132,6 +132,7 @@ def small_city() -> CityPicture:
         stations=[Station(station_id="W-1", name="云溪治超站", lon=LON + 0.004, lat=LAT)],
         cameras=[Camera(camera_id="cam-07", name="环城路卡口", lon=LON - 0.004, lat=LAT)],
         squads=[Squad(squad_id="Q-1", name="云溪中队"), Squad(squad_id="Q-2", name="机动中队")],
+        carriers={"浙E12345": "顺达运输", "浙E99999": "顺达运输"},
         runbooks={
             "overweight-wim": Text("引导至治超站复称，要求卸载。", "Lead it to the station, weigh again, unload.")
         },
@@ -217,6 +218,7 @@ def suggestion() -> dict[str, Any]:
                 "open_questions": [],
             }
         ],
+        "to_check": [{"id": "air-suspension", "zh": "空气悬架未登记", "en": "Air suspension is not on record"}],
     }
 
 

@@ -15,6 +15,7 @@ from haulwatch.console.testing import SteeredFeed, SteeredIntake, overweight, sm
 from haulwatch.dispatch.database import sqlite_url
 from haulwatch.dispatch.store import OrderStore, open_store
 from haulwatch.domain.orders import Order
+from tests.logins import client_of
 
 MORNING_MS = 1_777_593_600_000  # 2026-05-01T00:00:00Z
 QUICK = LiveSettings(orders_poll_s=0.02, trucks_poll_s=0.02, heartbeat_s=0.2)
@@ -37,10 +38,10 @@ class Console:
         return self.store.get(result.opened[0]).order
 
     def command(self, order_id: str, command: str, version: int = 1, key: str = "k1", **data: str) -> object:
-        """Sends a command as a person called 李四."""
+        """Sends a command as 李四, who may do everything."""
         return self.client.post(
             f"/api/v1/orders/{order_id}/commands",
-            json={"command": command, "actor": "李四", "data": data},
+            json={"command": command, "data": data},
             headers={"If-Match": f'"{version}"', "Idempotency-Key": key},
         )
 
@@ -60,6 +61,6 @@ def settings() -> ConsoleSettings:
 @pytest.fixture
 def console(store: OrderStore, settings: ConsoleSettings) -> Iterator[Console]:
     feed, intake = SteeredFeed(), SteeredIntake()
-    app = create_app(store, feed, intake, small_city(), settings=settings)
-    with TestClient(app, base_url="http://localhost", raise_server_exceptions=False) as client:
+    app = create_app(store, store.people(), feed, intake, small_city(), settings=settings, packs=store.packs())
+    with client_of(app, store) as client:
         yield Console(client, store, feed, intake)

@@ -10,6 +10,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from haulwatch import logs
+from haulwatch.bootstrap.devices import TokenBook
 from haulwatch.console.gateway_app import create_gateway
 from haulwatch.console.testing import SteeredIntake
 from haulwatch.domain.errors import WorldError
@@ -18,6 +19,8 @@ from haulwatch.domain.text import Text
 from haulwatch.metrics import Histogram
 
 GOOD = json.dumps({"kind": "position", "event_id": "e1", "truck_id": "浙E12345"}).encode()
+TOKEN = "hw_0123456789abcdef0123456789"
+TOKENS = TokenBook([f"cam-07 {TOKEN}"])
 TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
 
@@ -49,8 +52,11 @@ def client(intake: TracedIntake) -> Iterator[TestClient]:
         if intake.fail_with is not None:
             raise WorldError(Text("不在", "away"))
 
-    app = create_gateway(intake, allowed_hosts={"gateway.city"}, checks={"kafka": away}, sources=[latency.samples])
-    with TestClient(app, base_url="http://gateway.city", raise_server_exceptions=False) as client:
+    app = create_gateway(
+        intake, TOKENS, allowed_hosts={"gateway.city"}, checks={"kafka": away}, sources=[latency.samples]
+    )
+    headers = {"Authorization": f"Bearer {TOKEN}"}
+    with TestClient(app, base_url="http://gateway.city", raise_server_exceptions=False, headers=headers) as client:
         yield client
 
 

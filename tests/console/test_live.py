@@ -18,12 +18,15 @@ from haulwatch.console.live import LiveHub, LiveSettings, running
 from haulwatch.console.testing import SteeredFeed, SteeredIntake, overweight, served, small_city, truck
 from haulwatch.dispatch.store import OrderStore
 from haulwatch.domain.errors import WorldError
+from haulwatch.domain.orders import ROLES, Actor
 from haulwatch.domain.text import Text
 from haulwatch.domain.truck_board import TruckBoard
 from haulwatch.metrics import Counters
+from tests.logins import bearer
 
 QUICK = LiveSettings(orders_poll_s=0.01, trucks_poll_s=0.01, heartbeat_s=0.05, orders_kept=4, trucks_kept=3)
 MS = 1_777_593_600_000
+ANYBODY = Actor("p", frozenset(ROLES))
 
 
 @dataclass(frozen=True)
@@ -67,7 +70,7 @@ def test_a_new_stream_tells_what_happens_from_now_on(store: OrderStore) -> None:
     async def story() -> None:
         hub = hub_over(store)
         async with running(hub):
-            stream = hub.stream(None)
+            stream = hub.stream(None, ANYBODY)
             start = await take(stream, lambda seen: any(one.event == "trucks" for one in seen))
             assert [one.event for one in start] == ["hello", "counts", "trucks"]
             file(store, 2, 3)
@@ -85,11 +88,11 @@ def test_a_stream_resumes_after_any_change_without_gap_or_repeat(store: OrderSto
     async def story() -> None:
         hub = hub_over(store)
         async with running(hub):
-            first = hub.stream(None)
+            first = hub.stream(None, ANYBODY)
             await take(first, lambda seen: len(seen) == 3)
             file(store, *range(6, 10))
             await take(first, lambda seen: len(orders(seen)) == 4)
-            stream = hub.stream(after)
+            stream = hub.stream(after, ANYBODY)
             file(store, 10)
             seen = await take(stream, lambda seen: 10 in orders(seen))
             assert orders(seen) == list(range(after + 1, 11))
@@ -108,7 +111,7 @@ def test_who_is_too_far_behind_is_told_to_load_anew(store: OrderStore) -> None:
         async with running(hub):
             await asyncio.sleep(0.05)
             for after in (1, 999):  # long ago, and from before the database was put back from a backup
-                stream = hub.stream(after)
+                stream = hub.stream(after, ANYBODY)
                 seen = await take(stream, lambda seen: any(one.event == "reset" for one in seen))
                 assert seen[-1] == Seen("reset", {"change_id": 8}, "8")
                 await stream.aclose()
@@ -123,7 +126,7 @@ def test_trucks_come_whole_first_then_what_changed(store: OrderStore) -> None:
     async def story() -> None:
         hub = hub_over(store, feed)
         async with running(hub):
-            stream = hub.stream(None)
+            stream = hub.stream(None, ANYBODY)
             known: dict[str, float] = {}
 
             def learn(seen: list[Seen]) -> bool:
@@ -134,7 +137,7 @@ def test_trucks_come_whole_first_then_what_changed(store: OrderStore) -> None:
                         known.update({row[0]: row[2] for row in one.data["rows"]})
                 return len(known) == 3 and known["浙A00002"] == 121.0
 
-            await take(stream, lambda seen: any(one.event == "trucks" for one in seen))
+            await take(stream, lambda seen: learn(seen) or len(known) == 2)
             feed.put(truck("浙A00002", MS + 1, lon=121.0), truck("浙A00003", MS))
             seen = await take(stream, learn)
             last = [one.data for one in seen if one.event == "trucks"][-1]
@@ -150,7 +153,7 @@ def test_a_stream_too_slow_for_the_ring_gets_all_trucks_again(store: OrderStore)
     async def story() -> None:
         hub = hub_over(store, feed)
         async with running(hub):
-            stream = hub.stream(None)
+            stream = hub.stream(None, ANYBODY)
             await take(stream, lambda seen: any(one.event == "trucks" for one in seen))
             for n in range(8):
                 feed.put(truck(f"浙A{n:05d}", MS + n))
@@ -170,7 +173,7 @@ def test_a_truck_that_leaves_the_board_leaves_every_stream(store: OrderStore) ->
         board.apply([truck("浙A00001", MS), truck("浙A00002", MS)])
         hub = LiveHub(store, board, Counters(), QUICK)
         async with running(hub):
-            stream = hub.stream(None)
+            stream = hub.stream(None, ANYBODY)
             await take(stream, lambda seen: any(one.event == "trucks" and len(one.data["rows"]) == 2 for one in seen))
             board.apply([], ["浙A00001"])
             seen = await take(stream, lambda seen: any(one.event == "trucks" for one in seen))
@@ -188,7 +191,7 @@ def test_silence_is_filled_with_a_comment(store: OrderStore) -> None:
     async def story() -> None:
         hub = hub_over(store)
         async with running(hub):
-            stream = hub.stream(None)
+            stream = hub.stream(None, ANYBODY)
             await take(stream, lambda seen: len(seen) == 3)
             assert (await take(stream, lambda seen: len(seen) == 1)) == [Seen(None, None, None)]
             await stream.aclose()
@@ -216,7 +219,7 @@ def test_a_store_that_was_away_is_asked_again(store: OrderStore) -> None:
         counters = Counters()
         hub = LiveHub(AwayFor(store, 2), SteeredFeed(), counters, QUICK)
         async with running(hub):
-            stream = hub.stream(0)
+            stream = hub.stream(0, ANYBODY)
             assert orders(await take(stream, lambda seen: bool(orders(seen)))) == [1]
             await stream.aclose()
         (failures,) = counters.samples()
@@ -228,7 +231,9 @@ def test_a_store_that_was_away_is_asked_again(store: OrderStore) -> None:
 @pytest.fixture
 def address(store: OrderStore) -> Iterator[str]:
     settings = ConsoleSettings(live=LiveSettings(orders_poll_s=0.02, trucks_poll_s=0.02, max_streams=2))
-    with served(create_app(store, SteeredFeed(), SteeredIntake(), small_city(), settings=settings)) as url:
+    with served(
+        create_app(store, store.people(), SteeredFeed(), SteeredIntake(), small_city(), settings=settings)
+    ) as url:
         yield url
 
 
@@ -243,23 +248,26 @@ def read_until(lines: Iterator[str], text: str) -> list[str]:
 
 def test_a_browser_resumes_over_http_with_last_event_id(store: OrderStore, address: str) -> None:
     file(store, 1, 2)
-    with httpx.stream("GET", f"{address}/api/v1/live", params={"after": 0}, timeout=5) as answer:
+    who = bearer(store)
+    live = f"{address}/api/v1/live?after=0"
+    with httpx.stream("GET", live, headers=who, timeout=5) as answer:
         assert answer.headers["content-type"].startswith("text/event-stream")
         assert answer.headers["cache-control"] == "no-store"
         assert "id: 1" in read_until(answer.iter_lines(), "id: 2")
     file(store, 3)
-    headers = {"Last-Event-ID": "2"}  # wins over the address, which a browser repeats as it was
-    with httpx.stream("GET", f"{address}/api/v1/live", params={"after": 0}, headers=headers, timeout=5) as answer:
+    headers = {**who, "Last-Event-ID": "2"}  # wins over the address, which a browser repeats as it was
+    with httpx.stream("GET", live, headers=headers, timeout=5) as answer:
         assert "id: 1" not in read_until(answer.iter_lines(), "id: 3")
 
 
 def test_more_streams_than_allowed_are_refused_and_places_become_free(store: OrderStore, address: str) -> None:
     live = f"{address}/api/v1/live"
-    with httpx.stream("GET", live, timeout=5) as one, httpx.stream("GET", live, timeout=5) as two:
+    client = httpx.Client(headers=bearer(store), timeout=5)
+    with client, client.stream("GET", live) as one, client.stream("GET", live) as two:
         both = (one.iter_lines(), two.iter_lines())  # kept: httpx closes an answer whose lines nobody holds
         for lines in both:
             read_until(lines, "hello")
-        refused = httpx.get(live, timeout=5)
+        refused = client.get(live)
         assert (refused.status_code, refused.json()["code"]) == (503, "too-many-streams")
     deadline = time.monotonic() + 5
     while "haulwatch_console_live_streams 0" not in httpx.get(f"{address}/metrics").text:
@@ -269,10 +277,12 @@ def test_more_streams_than_allowed_are_refused_and_places_become_free(store: Ord
 
 
 def test_the_server_stops_at_once_although_somebody_listens(store: OrderStore) -> None:
-    app = create_app(store, SteeredFeed(), SteeredIntake(), small_city())
+    app = create_app(store, store.people(), SteeredFeed(), SteeredIntake(), small_city())
     with contextlib.ExitStack() as listening:
         with served(app) as url:
-            answer = listening.enter_context(httpx.stream("GET", f"{url}/api/v1/live", timeout=10))
+            answer = listening.enter_context(
+                httpx.stream("GET", f"{url}/api/v1/live", headers=bearer(store), timeout=10)
+            )
             lines = answer.iter_lines()
             read_until(lines, "hello")
             stopping = time.monotonic()

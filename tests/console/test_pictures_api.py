@@ -13,6 +13,7 @@ from haulwatch.console.app import create_app
 from haulwatch.console.testing import SteeredFeed, overweight, small_city
 from haulwatch.dispatch.database import sqlite_url
 from haulwatch.dispatch.store import open_store
+from tests.logins import client_of
 
 JPEG = b"\xff\xd8\xff\xe0" + bytes(range(64))
 PAGE = b"<html><script>alert(1)</script></html>" + bytes(40)
@@ -26,9 +27,9 @@ def folder(tmp_path: Path) -> PictureFolder:
 @pytest.fixture
 def client(tmp_path: Path, folder: PictureFolder) -> Iterator[TestClient]:
     store = open_store(sqlite_url(tmp_path))
-    app = create_app(store, SteeredFeed(), None, small_city(), pictures=folder)
+    app = create_app(store, store.people(), SteeredFeed(), None, small_city(), pictures=folder)
     app.state.order_id = store.intake([overweight("b1", 1_777_593_600_000)]).opened[0]
-    yield TestClient(app, base_url="http://localhost")
+    yield client_of(app, store)
     store.close()
 
 

@@ -1,6 +1,6 @@
 """Speaking to drivers through the terminals in their trucks: a text that is read out, and where the truck is now.
 
-Without login yet: who asks gives a name, as with orders; it is logged with what was sent.
+Who asked goes on record with what was sent: in the order's history, or in the log.
 """
 
 from __future__ import annotations
@@ -10,15 +10,16 @@ import logging
 from typing import Annotated, Any
 
 import msgspec
-from fastapi import APIRouter, Body, Response
+from fastapi import APIRouter, Body, Depends, Response
 from msgspec import ValidationError
 from starlette.concurrency import run_in_threadpool
 
+from haulwatch.console.access import Allowed
 from haulwatch.console.answers import JsonAnswer
-from haulwatch.console.api.orders import given_actor
 from haulwatch.console.ports import DriverLine
 from haulwatch.console.problems import Problem
-from haulwatch.console.schemas import CallBody, LocateBody, TextBody, answers, body_of
+from haulwatch.console.reach import Reached
+from haulwatch.console.schemas import CallBody, TextBody, answers, body_of
 from haulwatch.domain.errors import WorldError
 from haulwatch.domain.live import TerminalAnswer
 from haulwatch.domain.orders import Actor, OrderDesk, Role
@@ -27,29 +28,28 @@ from haulwatch.domain.text import Text
 log = logging.getLogger(__name__)
 
 
-CALLERS: frozenset[Role] = frozenset(("dispatcher", "duty_officer", "squad"))
+CALLERS: tuple[Role, ...] = ("dispatcher", "duty_officer", "squad")
+DESK_CALLERS: tuple[Role, ...] = ("dispatcher", "duty_officer")
 
 
-def order_router(drivers: DriverLine, desk: OrderDesk, roles: frozenset[Role]) -> APIRouter:
+def order_router(drivers: DriverLine, desk: OrderDesk) -> APIRouter:
     """Calling the driver of an order's truck; what was asked and what came of it joins the order's history."""
     api = APIRouter(prefix="/api/v1/orders", tags=["drivers"])
 
     @api.post(
         "/{order_id}/driver",
-        responses=answers(TerminalAnswer, 403, 404, 422, 503),
+        responses=answers(TerminalAnswer, 401, 403, 404, 422, 503),
         response_class=Response,
         openapi_extra=body_of(CallBody),
     )
-    async def call_driver(order_id: str, body: Annotated[Any, Body(embed=False)]) -> Response:
+    async def call_driver(
+        order_id: str,
+        actor: Annotated[Actor, Depends(Allowed(*CALLERS))],
+        body: Annotated[Any, Body(embed=False)],
+    ) -> Response:
         """Answers when the terminal has answered; 503 where it is not connected or does not answer in time."""
         asked = _read(body, CallBody)
-        actor = Actor(given_actor(asked.actor), roles & CALLERS)
-        if not actor.roles:
-            text = Text(
-                "呼叫驾驶员仅限派遣员、值班长、队员", "calling a driver is for dispatchers, duty officers and squads"
-            )
-            raise Problem(403, "not-permitted", text)
-        order = (await run_in_threadpool(desk.get, order_id)).order
+        order = (await run_in_threadpool(Reached(desk, actor).get, order_id)).order
         said = {"text": asked.text} if asked.ask == "text" else {}
         # Before it is sent: what a driver was told must be on record even where nothing comes back.
         await run_in_threadpool(desk.note, order_id, f"driver_{asked.ask}", actor=actor, detail=said)
@@ -86,29 +86,26 @@ def router(drivers: DriverLine) -> APIRouter:
 
     @api.post(
         "/{truck_id}/text",
-        responses=answers(TerminalAnswer, 422, 503),
+        responses=answers(TerminalAnswer, 401, 403, 422, 503),
         response_class=Response,
         openapi_extra=body_of(TextBody),
     )
-    async def send_text(truck_id: str, body: Annotated[Any, Body(embed=False)]) -> Response:
+    async def send_text(
+        truck_id: str,
+        actor: Annotated[Actor, Depends(Allowed(*DESK_CALLERS))],
+        body: Annotated[Any, Body(embed=False)],
+    ) -> Response:
         """Shows the driver a text and reads it out; answers when the terminal says that it has it."""
         asked = _read(body, TextBody)
-        actor = given_actor(asked.actor)
         answer = await _told(drivers, truck_id, asked.text, urgent=asked.urgent)
-        _log("text sent to a driver", truck_id, actor, answer, text=asked.text)
+        _log("text sent to a driver", truck_id, actor.actor_id, answer, text=asked.text)
         return JsonAnswer(answer)
 
-    @api.post(
-        "/{truck_id}/locate",
-        responses=answers(TerminalAnswer, 422, 503),
-        response_class=Response,
-        openapi_extra=body_of(LocateBody),
-    )
-    async def locate(truck_id: str, body: Annotated[Any, Body(embed=False)]) -> Response:
+    @api.post("/{truck_id}/locate", responses=answers(TerminalAnswer, 401, 403, 422, 503), response_class=Response)
+    async def locate(truck_id: str, actor: Annotated[Actor, Depends(Allowed(*DESK_CALLERS))]) -> Response:
         """Asks the terminal where it is; its position is taken in like any other."""
-        actor = given_actor(_read(body, LocateBody).actor)
         answer = await asyncio.wrap_future(drivers.ask_location(truck_id))
-        _log("truck located on request", truck_id, actor, answer)
+        _log("truck located on request", truck_id, actor.actor_id, answer)
         return JsonAnswer(answer)
 
     return api

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 from starlette.concurrency import run_in_threadpool
 
+from haulwatch.console.access import Allowed
 from haulwatch.console.answers import JsonAnswer
 from haulwatch.console.ports import EventIntake
 from haulwatch.console.problems import Problem
@@ -39,7 +40,8 @@ def router(intake: EventIntake, counters: Counters, max_body_bytes: int) -> APIR
     @api.post(
         "/events",
         status_code=202,
-        responses=answers(AcceptedAnswer, 400, 413, 415, 429, 503, status=202),
+        dependencies=[Depends(Allowed("device"))],
+        responses=answers(AcceptedAnswer, 400, 401, 403, 413, 415, 429, 503, status=202),
         response_class=Response,
         openapi_extra=_BODY,
     )

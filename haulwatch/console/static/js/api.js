@@ -12,17 +12,17 @@ export class Problem extends Error {
   }
 }
 
-async function request(path, options) {
+export async function request(path, options) {
   let answer;
   try {
     answer = await fetch(path, options);
   } catch {
     throw new Problem(0, { code: "unreachable", detail: t("error.unreachable") });
   }
+  if (answer.status === 401) location.assign(`/login?next=${encodeURIComponent(location.pathname + location.search)}`);
   const isJson = /json/.test(answer.headers.get("content-type") ?? "");
-  const body = isJson ? await answer.json() : null;
-  if (!answer.ok) throw new Problem(answer.status, body);
-  return body;
+  if (!answer.ok) throw new Problem(answer.status, isJson ? await answer.json() : null);
+  return isJson ? answer.json() : answer;
 }
 
 export const getJson = (path) => request(path, { headers: { Accept: "application/json" } });
@@ -30,34 +30,39 @@ export const getJson = (path) => request(path, { headers: { Accept: "application
 export const postJson = (path, body) =>
   request(path, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
 
+// The answer, or null where this server has no such thing.
+export async function getOrNull(path) {
+  try {
+    return await getJson(path);
+  } catch (problem) {
+    if (!(problem instanceof Problem) || problem.status === 0 || problem.status >= 500) throw problem;
+    return null;
+  }
+}
+
 // Key of one intention: a repeat after a lost answer carries the same one. (`randomUUID` needs https, this does not.)
 export function newKey() {
   return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
-export async function sendCommand(order, command, actor, data, key) {
+// A change that may be sent again: the answer may be lost though the command was not, and the key makes a repeat harmless.
+async function command(path, body, headers) {
   const options = {
     method: "POST",
-    headers: { "Content-Type": "application/json", "If-Match": `"${order.version}"`, "Idempotency-Key": key },
-    body: JSON.stringify({ command, actor, data }),
+    headers: { "Content-Type": "application/json", "Idempotency-Key": newKey(), ...headers },
+    body: JSON.stringify(body),
   };
-  const path = `/api/v1/orders/${encodeURIComponent(order.order_id)}/commands`;
   try {
     return await request(path, options);
   } catch (problem) {
     if (problem.status !== 0) throw problem;
-    return request(path, options); // the answer was lost, perhaps not the command: the key makes a repeat harmless
+    return request(path, options);
   }
 }
 
-export function ordersPath(filter, cursor) {
-  const query = new URLSearchParams();
-  for (const stage of filter.stages) query.append("stage", stage);
-  for (const severity of filter.severities) query.append("severity", severity);
-  for (const category of filter.categories) query.append("category", category);
-  if (filter.truckId) query.set("truck_id", filter.truckId);
-  if (filter.lateOnly) query.set("late", "true");
-  if (cursor) query.set("cursor", cursor);
-  query.set("limit", "50");
-  return `/api/v1/orders?${query}`;
-}
+export const orderPath = (id) => `/api/v1/orders/${encodeURIComponent(id)}`;
+
+export const sendCommand = (order, body) =>
+  command(`${orderPath(order.order_id)}/commands`, body, { "If-Match": `"${order.version}"` });
+
+export const sendBulk = (body) => command("/api/v1/orders/commands", body, {});

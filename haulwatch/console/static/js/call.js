@@ -32,9 +32,6 @@ class Call extends HwElement {
   #form() {
     return html`<form @submit=${this.#send}>
       <h2 id="call-title">${t("call.title")} ${plateChip(this.#order.truck_id)} <small>${this.#order.order_id}</small></h2>
-      ${state.actor
-        ? nothing
-        : html`<label>${t("actor.label")}<input name="actor" required maxlength="64" autocomplete="name" placeholder=${t("actor.placeholder")} /></label>`}
       <div class="ready" role="group" aria-label=${t("call.ready")}>
         ${READY.map((name) => html`<button type="button" class="quiet" @click=${() => this.#write(t(`call.ready.${name}`))}>${t(`call.ready.${name}`)}</button>`)}
       </div>
@@ -68,8 +65,7 @@ class Call extends HwElement {
       this.#ended(false, t("call.empty"));
       return;
     }
-    if (given.get("actor")) state.setActor(given.get("actor"));
-    const body = { ask, actor: state.actor };
+    const body = { ask };
     if (ask === "text") Object.assign(body, { text: this.#text.trim(), urgent: given.has("urgent") });
     this.#waiting = true;
     this.#outcome = null;

@@ -1,5 +1,6 @@
 // The page: top bar, three panes, messages. On a phone one pane at a time, with tabs below.
 import "./call.js";
+import "./command-dialog.js";
 import "./detail.js";
 import "./dialogs.js";
 import "./list.js";
@@ -50,7 +51,7 @@ class Console extends HwElement {
     }, MESSAGE_MS - (Date.now() - message.at));
     const { about, kind } = message;
     const text =
-      kind === "done"
+      kind === "done" // an order, as a command has left it
         ? t("message.done", { order: about.order_id, stage: stageName(about.stage) })
         : (say(about.text) || about.message);
     return html`<p class=${classMap({ message: true, bad: kind === "bad" })}>${text}</p>`;

@@ -2,6 +2,7 @@
 import { fullTime, value } from "./format.js";
 import { known, say, t } from "./i18n.js";
 import { html, nothing } from "./lib.js";
+import { valueOfField } from "./detail-work.js";
 import { stageName } from "./parts.js";
 
 export function law(breach) {
@@ -17,7 +18,9 @@ export function law(breach) {
 
 function advice(suggestion) {
   const packs = suggestion.packs ?? [];
+  const asked = suggestion.to_check ?? [];
   return html`
+    <h4>${t("law.suggested")}</h4>
     <p>${say(suggestion.text)}</p>
     ${packs.map(
       (pack) => html`<div class=${pack.applies ? "pack applies" : "pack"}>
@@ -27,6 +30,7 @@ function advice(suggestion) {
       </div>`,
     )}
     ${suggestion.limit ? html`<div class="pack">${steps(`${t("law.limit")} ${value(suggestion.limit_kg, "kg")}`, suggestion.limit)}</div>` : nothing}
+    ${asked.length ? html`<div class="to-check"><h4>${t("law.to_check")}</h4><ul>${asked.map((question) => html`<li>${say(question)}</li>`)}</ul></div>` : nothing}
   `;
 }
 
@@ -79,6 +83,8 @@ export function told(notices) {
 }
 
 function given(data) {
-  const parts = Object.entries(data).map(([field, text]) => known(`${field}.${text}`, text));
+  const parts = Object.entries(data)
+    .filter(([, raw]) => typeof raw === "string")
+    .map(([field, raw]) => `${known(`field.${field}`, "")} ${valueOfField(field, raw)}`.trim());
   return parts.length ? html`<q>${parts.join(" · ")}</q>` : nothing;
 }

@@ -1,43 +1,68 @@
 // The order in full: what, when, where; why it fired; what the law says; what to do; what was done.
 import { HwElement } from "./element.js";
+import { EMPTY } from "./filter.js";
 import { ago, duration, fullTime, position } from "./format.js";
+import { Problem } from "./api.js";
 import { say, t } from "./i18n.js";
+import { exportPack } from "./pack.js";
 import { html, nothing } from "./lib.js";
 import { history, law, told } from "./detail-law.js";
-import { marks, placeOf, plateChip, severityChip, stageChip, thingName } from "./parts.js";
+import { clockOf, jurisdictionsOf, requestOf, squadFact, supervisionOf, tasksOf, whereItWent } from "./detail-work.js";
+import { timely } from "./list-bulk.js";
+import { marks, placeOf, plateChip, severityChip, stageChip } from "./parts.js";
 import { state } from "./state.js";
-import "./track-graph.js";
+import "./detail-photos.js";
+import "./replay.js";
 import { why } from "./detail-why.js";
 
-const LEADERS = ["dispatcher", "duty_officer"];
-const SETBACKS = ["reject", "return", "rework", "void"];
+const SETBACKS = ["reject", "return", "rework", "void", "hold"];
+const SELDOM = new Set(["extend", "hold", "void", "merge", "transfer"]);
+const ANSWERS = new Set(["approve", "decline", "withdraw"]);
+const OF_TASKS = new Set(["answer", "rate"]);
+const CLOCK_MS = 10_000;
+
+const RULE_READERS = ["operator", "rule_approver", "duty_officer", "auditor", "administrator"];
+
+// For who may see rules: its page, with every version that it had.
+function ruleOf(order) {
+  const may = state.me?.roles.some((role) => RULE_READERS.includes(role));
+  return may ? html`<a href=${`/rules#rules/${encodeURIComponent(order.rule_id)}`}>${order.rule_id}</a>` : order.rule_id;
+}
 
 class Detail extends HwElement {
+  #timer = 0;
+
   connectedCallback() {
     super.connectedCallback();
+    this.#timer = setInterval(() => this.requestUpdate(), CLOCK_MS);
     state.addEventListener("ask", this.#onKey);
     state.addEventListener("selection", this.#toTop);
   }
 
   disconnectedCallback() {
     super.disconnectedCallback();
+    clearInterval(this.#timer);
     state.removeEventListener("ask", this.#onKey);
     state.removeEventListener("selection", this.#toTop);
   }
 
   #toTop = () => this.querySelector(".scroll")?.scrollTo(0, 0);
 
+  // What may follow now, as far as whoever is logged in may do it.
+  get #commands() {
+    const detail = state.detail?.detail;
+    return (detail?.commands ?? []).filter((row) => timely(row, detail.order));
+  }
+
   #onKey = ({ detail: wanted }) => {
-    const commands = state.detail?.detail.commands ?? [];
-    const found =
-      wanted === "reject"
-        ? commands.find((row) => row.command === "reject")
-        : commands.find((row) => mine(row) && !SETBACKS.includes(row.command));
+    const own = this.#commands.filter((row) => state.may(row.roles));
+    const forward = (row) => !SETBACKS.includes(row.command) && !SELDOM.has(row.command) && !OF_TASKS.has(row.command);
+    const found = wanted === "reject" ? own.find((row) => row.command === "reject") : own.find(forward);
     if (found) this.#give(found);
   };
 
-  #give(transition) {
-    document.querySelector("hw-command").ask(transition);
+  #give(transition, values) {
+    document.querySelector("hw-command").ask(transition, values);
   }
 
   render() {
@@ -54,36 +79,69 @@ class Detail extends HwElement {
     const { order, breach } = detail;
     return html`
       <div class="scroll">
-        ${head(order, shown.drivers)} ${facts(order, breach)}
+        ${head(order, shown.drivers)} ${clockOf(order, Date.now())} ${supervisionOf(order)}
+        ${requestOf(order, this.#answers())} ${whereItWent(order)} ${facts(order, breach)}
         <p class="summary">${say(breach.summary)}</p>
+        ${tasksOf(order, (command, department) => this.#ofTask(command, department))}
         ${why(breach, shown.pictures)}
-        ${breach.track.length > 1 ? html`<hw-track .track=${breach.track} .at=${breach.detected_at}></hw-track>` : nothing}
+        ${breach.track.length > 1 ? html`<hw-replay .order=${order} .breach=${breach}></hw-replay>` : nothing}
+        <hw-photos .order=${order}></hw-photos>
         ${law(breach)} ${runbook ? html`<section><h3>${t("detail.runbook")}</h3><p class="runbook">${say(runbook)}</p></section>` : nothing}
         ${findings(detail)} ${history(detail.audit)} ${told(state.notices)}
-        <p class="fineprint">${t("detail.rule")} ${order.rule_id} · ${order.rule_hash.slice(0, 10)} · ${t("detail.city")} ${order.city_hash.slice(0, 10)}</p>
+        <p class="fineprint">${t("detail.rule")} ${ruleOf(order)} · ${order.rule_hash.slice(0, 10)} · ${t("detail.city")} ${order.city_hash.slice(0, 10)}</p>
       </div>
-      ${this.#actions(detail.commands)}
+      ${this.#actions()}
     `;
   }
 
-  #actions(commands) {
-    const own = commands.filter(mine);
-    const others = commands.filter((row) => !mine(row));
-    if (commands.length === 0) return html`<footer class="actions"><p class="dim">${t("action.none")}</p></footer>`;
-    const forward = own.filter((row) => !SETBACKS.includes(row.command));
-    const back = own.filter((row) => SETBACKS.includes(row.command));
-    return html`<footer class="actions" aria-label=${t("action.title")}>
-      ${forward.map((row) => this.#button(row, "primary"))} ${back.map((row) => this.#button(row, "setback"))}
-      ${others.length
-        ? html`<span class="others"><small>${t("action.for", { roles: rolesOf(others) })}</small>${others.map((row) => this.#button(row, ""))}</span>`
+  #answers() {
+    return this.#commands
+      .filter((row) => ANSWERS.has(row.command) && state.may(row.roles))
+      .map((row) => this.#button(row, row.command === "approve" ? "primary" : ""));
+  }
+
+  // A button beside a department's task: it knows which one it is about.
+  #ofTask(command, department) {
+    const row = this.#commands.find((one) => one.command === command && state.may(one.roles));
+    return row ? html`<button class="quiet" @click=${() => this.#give(row, { department })}>${say(row.label)}</button>` : nothing;
+  }
+
+  #actions() {
+    const commands = this.#commands.filter((row) => !ANSWERS.has(row.command) && !OF_TASKS.has(row.command));
+    const own = commands.filter((row) => state.may(row.roles));
+    const others = commands.filter((row) => !state.may(row.roles));
+    if (own.length === 0) {
+      const text = others.length ? t("action.for", { roles: rolesOf(others) }) : t(state.selected?.pending ? "approval.waits" : "action.none");
+      return html`<footer class="actions"><p class="dim">${text}</p></footer>`;
+    }
+    const often = own.filter((row) => !SELDOM.has(row.command));
+    const seldom = own.filter((row) => SELDOM.has(row.command));
+    return html`<footer class="actions" role="group" aria-label=${t("action.title")}>
+      ${unanswered(state.selected)}
+      ${often.map((row) => this.#button(row, SETBACKS.includes(row.command) ? "setback" : "primary"))}
+      ${seldom.length
+        ? html`<details class="menu up"><summary>${t("action.more")}</summary><div class="sheet">${seldom.map((row) => this.#button(row, "item"))}</div></details>`
         : nothing}
     </footer>`;
   }
 
   #button(row, look) {
-    return html`<button class=${look} data-command=${row.command} ?disabled=${state.sending} @click=${() => this.#give(row)}>
+    return html`<button class=${look} data-command=${row.command} ?disabled=${state.sending} @click=${(event) => {
+      event.target.closest("details.menu")?.removeAttribute("open");
+      this.#give(row);
+    }}>
       ${say(row.label)}
     </button>`;
+  }
+}
+
+async function download(order) {
+  try {
+    await exportPack(order);
+    state.reloadDetail(); // its history has grown
+  } catch (problem) {
+    if (!(problem instanceof Problem)) throw problem;
+    state.say("bad", problem);
   }
 }
 
@@ -98,7 +156,13 @@ function overview() {
     </table>`;
 }
 
-const mine = (row) => row.roles.some((role) => LEADERS.includes(role));
+// Why an order that is being verified cannot be closed yet.
+function unanswered(order) {
+  const open = order?.stage === "verifying" ? order.tasks.filter((task) => task.state === "open") : [];
+  if (!open.length) return nothing;
+  return html`<p class="dim">${t("action.unanswered", { departments: open.map((task) => task.department).join(" / ") })}</p>`;
+}
+
 const rolesOf = (rows) => [...new Set(rows.flatMap((row) => row.roles))].map((role) => t(`role.${role}`)).join(" / ");
 
 function head(order, drivers) {
@@ -111,9 +175,10 @@ function head(order, drivers) {
     </div>
     <h2 id="detail-title" tabindex="-1">${say(order.title)}</h2>
     <div class="line">${plateChip(order.truck_id)}<span class="number">${order.order_id}</span>
-      <button class="quiet" title=${t("action.same_truck_long")} @click=${() => state.setFilter({ view: "all", truckId: order.truck_id })}>
+      <button class="quiet" title=${t("action.same_truck_long")} @click=${() => state.setFilter({ ...EMPTY, view: "all", truckId: order.truck_id })}>
         ${t("action.same_truck")}
       </button>
+      <button class="quiet" title=${t("pack.long")} @click=${() => download(order)}>${t("pack.title")}</button>
       ${drivers
         ? html`<button class="quiet call" @click=${() => document.querySelector("hw-call").open(order)}>${t("call.title")}</button>`
         : nothing}
@@ -143,7 +208,9 @@ function facts(order, breach) {
                 state.dispatchEvent(new Event("zoom"));
               }}>${t("action.on_map")}</button>`}
       </dd></div>
-    ${order.squad_id ? html`<div><dt>${t("fact.squad")}</dt><dd>${thingName(order.squad_id)}</dd></div>` : nothing}
+    ${order.jurisdictions.length ? html`<div><dt>${t("fact.jurisdiction")}</dt><dd>${jurisdictionsOf(order)}</dd></div>` : nothing}
+    ${squadFact(order)}
+    ${order.handled_by ? html`<div><dt>${t("fact.handled_by")}</dt><dd>${order.handled_by}</dd></div>` : nothing}
     ${order.verdict ? html`<div><dt>${t("fact.verdict")}</dt><dd>${t(`verdict.${order.verdict}`)}</dd></div>` : nothing}
     ${order.reason_code ? html`<div><dt>${t("fact.reason")}</dt><dd>${t(`reason_code.${order.reason_code}`)}</dd></div>` : nothing}
   </dl>`;

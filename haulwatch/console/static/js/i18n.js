@@ -20,7 +20,7 @@ export async function setLang(code) {
   current = next;
   localStorage.setItem(KEY, next);
   document.documentElement.lang = next === "zh" ? "zh-CN" : "en";
-  document.title = t("app.title");
+  document.title = t(document.documentElement.dataset.title ?? "app.title");
   languageChanged.dispatchEvent(new Event("change"));
 }
 

@@ -1,4 +1,5 @@
 // Keys for people who do this all day. They rest while somebody types or a dialog is open.
+import { sound } from "./sound.js";
 import { state } from "./state.js";
 
 export const KEYS = [
@@ -7,8 +8,12 @@ export const KEYS = [
   ["Enter", "keys.open"],
   ["a", "keys.advance"],
   ["x", "keys.reject"],
+  ["s", "keys.pick"],
+  ["q", "keys.quiet"],
   ["n", "keys.show_new"],
   ["z", "keys.zoom"],
+  ["p", "keys.play"],
+  ["[ ]", "keys.step"],
   ["/", "keys.find"],
   ["Esc", "keys.close"],
   ["?", "keys.help"],
@@ -20,9 +25,14 @@ const ACTIONS = {
   n: () => state.showWaiting(),
   a: () => state.dispatchEvent(new CustomEvent("ask", { detail: "advance" })),
   x: () => state.dispatchEvent(new CustomEvent("ask", { detail: "reject" })),
+  s: pickSelected,
+  q: () => sound.acknowledgeAll(),
+  p: () => state.dispatchEvent(new CustomEvent("replay", { detail: "toggle" })),
+  "[": () => state.dispatchEvent(new CustomEvent("replay", { detail: -1 })),
+  "]": () => state.dispatchEvent(new CustomEvent("replay", { detail: 1 })),
   z: () => state.dispatchEvent(new Event("zoom")),
   "?": () => document.querySelector("hw-help").toggle(),
-  "/": () => document.querySelector("#plate-filter")?.focus(),
+  "/": () => document.querySelector("#search")?.focus(),
   Escape: () => {
     state.select(null);
     state.show("list");
@@ -34,12 +44,18 @@ const ACTIONS = {
   },
 };
 
+// Picks the selected order, or lets go of it.
+function pickSelected() {
+  if (!state.selectedId) state.selectByStep(1);
+  if (state.selectedId) state.pick(state.selectedId);
+}
+
 export function startKeys() {
   addEventListener("keydown", (event) => {
     const target = event.target;
-    const busy = document.querySelector("dialog[open]") ?? target.closest?.("input, textarea, select");
+    const busy = document.querySelector("dialog[open]") ?? target.closest?.("input:not([type=checkbox], [type=radio]), textarea, select");
     if (busy || event.ctrlKey || event.metaKey || event.altKey) return;
-    if (event.key === "Enter" && target.closest?.("button, a, summary")) return;
+    if (event.key === "Enter" && target.closest?.("button, a, summary, input")) return;
     const action = ACTIONS[event.key];
     if (!action) return;
     event.preventDefault();

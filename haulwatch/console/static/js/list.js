@@ -1,88 +1,71 @@
 // The live list. New orders wait behind a pill: rows never move under the hand that reaches for them.
+// Only the rows in sight are in the page: two thousand open orders scroll and select like twenty.
+import "./list-filters.js";
+import "./list-bulk.js";
 import { HwElement } from "./element.js";
 import { ago, whenShort } from "./format.js";
+import { limits } from "./filter.js";
 import { say, t } from "./i18n.js";
-import { classMap, html, nothing, repeat } from "./lib.js";
-import { CATEGORIES, SEVERITIES, categoryName, marks, placeOf, plateChip, severityChip, severityName, stageChip } from "./parts.js";
-import { VIEWS, state } from "./state.js";
+import { classMap, html, live, nothing, repeat } from "./lib.js";
+import { marks, placeOf, plateChip, severityChip, stageChip } from "./parts.js";
+import { clockChip } from "./service-clock.js";
+import { state } from "./state.js";
+
+const AHEAD = 6; // rows beyond either edge
+const CLOCKS_MS = 10_000;
 
 class List extends HwElement {
   #timer = 0;
+  #rowPx = 0;
+  #top = 0; // what the box is scrolled to, and how high it is
+  #height = 900;
+  #anchor = null; // where a range begins
+  #resized = new ResizeObserver(() => this.#measure());
 
   connectedCallback() {
     super.connectedCallback();
-    this.#timer = setInterval(() => this.requestUpdate(), 10_000);
+    this.#timer = setInterval(() => this.requestUpdate(), CLOCKS_MS);
     state.addEventListener("selection", this.#reveal);
   }
 
   disconnectedCallback() {
     super.disconnectedCallback();
     clearInterval(this.#timer);
+    this.#resized.disconnect();
     state.removeEventListener("selection", this.#reveal);
   }
 
-  #reveal = async () => {
-    await this.updateComplete;
-    this.querySelector('[aria-current="true"]')?.scrollIntoView({ block: "nearest" });
+  firstUpdated() {
+    this.#resized.observe(this.querySelector(".scroll"));
+    this.#measure();
+  }
+
+  #measure() {
+    this.#rowPx = Number.parseFloat(getComputedStyle(this).getPropertyValue("--row-height"));
+    this.#height = this.querySelector(".scroll").clientHeight || this.#height;
+    this.requestUpdate();
+  }
+
+  #reveal = () => {
+    const box = this.querySelector(".scroll");
+    const at = state.place(state.selectedId);
+    if (at < 0 || !box) return;
+    const top = at * this.#rowPx;
+    if (top < box.scrollTop) box.scrollTop = top;
+    else if (top + this.#rowPx > box.scrollTop + box.clientHeight) box.scrollTop = top + this.#rowPx - box.clientHeight;
+    this.#top = box.scrollTop;
   };
 
   render() {
-    return html`${this.#views()} ${this.#filters()}
-      <p class="standing" role="status">
-        <span>${state.listStatus === "ready" ? t(state.nextCursor ? "list.shown_more" : "list.shown", { n: state.listed.length }) : nothing}</span>
+    return html`<hw-filters></hw-filters>
+      <div class="standing">
+        <span role="status">${state.listStatus === "ready" ? t(state.nextCursor ? "list.shown_more" : "list.shown", { n: state.listed.length }) : nothing}</span>
         ${state.waiting.length
           ? html`<button class="pill" @click=${this.#showWaiting}>${t("list.new", { n: state.waiting.length })}</button>`
           : nothing}
-      </p>
-      <div class="scroll" @scroll=${this.#onScroll}>${this.#content()}</div>`;
-  }
-
-  #views() {
-    return html`<div class="views" role="group" aria-label=${t("list.views")}>
-      ${Object.keys(VIEWS).map((view) => {
-        const count = VIEWS[view].reduce((sum, stage) => sum + (state.counts?.[stage] ?? 0), 0);
-        return html`<button aria-pressed=${state.filter.view === view} @click=${() => state.setFilter({ view })}>
-          ${t(`view.${view}`)}${view === "all" || !state.counts ? nothing : html`<span class="n">${count}</span>`}
-        </button>`;
-      })}
-    </div>`;
-  }
-
-  #filters() {
-    const { severities, categories, lateOnly, truckId } = state.filter;
-    const toggle = (severity) =>
-      severities.includes(severity) ? severities.filter((other) => other !== severity) : [...severities, severity];
-    return html`<div class="filters">
-      <div class="severities" role="group" aria-label=${t("filter.severity")}>
-        ${SEVERITIES.map(
-          (severity) => html`<button
-            class="severity-toggle ${severity}"
-            aria-pressed=${severities.includes(severity)}
-            @click=${() => state.setFilter({ severities: toggle(severity) })}
-          >
-            ${severityName(severity)}
-          </button>`,
-        )}
-        <button class="severity-toggle" aria-pressed=${lateOnly} title=${t("mark.late_long")} @click=${() => state.setFilter({ lateOnly: !lateOnly })}>
-          ${t("mark.late")}
-        </button>
       </div>
-      <div class="row">
-        <select aria-label=${t("filter.category")} @change=${(event) => state.setFilter({ categories: event.target.value ? [event.target.value] : [] })}>
-          <option value="">${t("filter.any_category")}</option>
-          ${CATEGORIES.map((category) => html`<option value=${category} ?selected=${categories.includes(category)}>${categoryName(category)}</option>`)}
-        </select>
-        <input
-          id="plate-filter"
-          type="search"
-          maxlength="32"
-          aria-label=${t("filter.plate")}
-          placeholder=${t("filter.plate")}
-          .value=${truckId}
-          @change=${(event) => state.setFilter({ truckId: event.target.value.replace(/[·\s]/g, "").toUpperCase() })}
-        />
-      </div>
-    </div>`;
+      <div class="scroll" tabindex="-1" @scroll=${this.#onScroll}>${this.#content()}</div>
+      <hw-bulk></hw-bulk>`;
   }
 
   #content() {
@@ -97,8 +80,10 @@ class List extends HwElement {
     }
     if (state.listed.length === 0) return html`<div class="empty"><p>${this.#nothing()}</p></div>`;
     const now = Date.now();
+    const { first, last } = this.#window();
+    const all = state.nextCursor ? -1 : state.listed.length;
     return html`<ul class="orders" aria-label=${t("list.title")}>
-        ${repeat(state.listed, (id) => id, (id) => this.#row(state.orders.get(id), now))}
+        ${repeat(state.listed.slice(first, last), (id) => id, (id, i) => this.#row(state.orders.get(id), now, first + i + 1, all))}
       </ul>
       ${state.nextCursor
         ? html`<button class="more" ?disabled=${state.loadingMore} @click=${() => state.loadMore()}>
@@ -107,32 +92,65 @@ class List extends HwElement {
         : html`<p class="end">${t("list.end")}</p>`}`;
   }
 
-  #nothing() {
-    const { severities, categories, truckId, lateOnly, view } = state.filter;
-    if (severities.length || categories.length || truckId || lateOnly) return t("list.none_match");
-    return t(view === "todo" ? "list.none_todo" : "list.none");
+  #window() {
+    if (!this.#rowPx) return { first: 0, last: Math.min(30, state.listed.length) };
+    const first = Math.max(0, Math.floor(this.#top / this.#rowPx) - AHEAD);
+    const last = Math.min(state.listed.length, Math.ceil((this.#top + this.#height) / this.#rowPx) + AHEAD);
+    return { first: Math.min(first, last), last };
   }
 
-  #row(order, now) {
-    const selected = order.order_id === state.selectedId;
-    const gone = !state.fits(order);
-    return html`<li>
+  updated() {
+    const list = this.querySelector(".orders");
+    if (!list || !this.#rowPx) return;
+    const { first, last } = this.#window();
+    list.style.paddingTop = `${first * this.#rowPx}px`;
+    list.style.paddingBottom = `${(state.listed.length - last) * this.#rowPx}px`;
+  }
+
+  #nothing() {
+    if (limits(state.filter)) return t("list.none_match");
+    return t(state.filter.view === "todo" ? "list.none_todo" : "list.none");
+  }
+
+  #row(order, now, place, all) {
+    const id = order.order_id;
+    const picked = state.picked.has(id);
+    return html`<li aria-posinset=${place} aria-setsize=${all} class=${classMap({ row: true, [order.severity]: true, gone: !state.fits(order), picked, current: id === state.selectedId })}>
+      <input
+        type="checkbox"
+        aria-label=${t("list.pick", { order: id })}
+        .checked=${live(picked)}
+        @click=${(event) => this.#pick(event, id)}
+      />
       <a
-        href="/orders/${encodeURIComponent(order.order_id)}"
-        class=${classMap({ order: true, [order.severity]: true, gone })}
-        aria-current=${selected ? "true" : "false"}
-        @click=${(event) => this.#open(event, order.order_id)}
+        href="/orders/${encodeURIComponent(id)}"
+        class="order"
+        aria-current=${id === state.selectedId ? "true" : "false"}
+        @click=${(event) => this.#open(event, id)}
       >
         <span class="line head">${severityChip(order.severity)}<b class="title">${say(order.title)}</b>${stageChip(order.stage)}</span>
         <span class="line">${plateChip(order.truck_id)}${marks(order)}<time datetime=${order.detected_at}>${whenShort(order.detected_at, now)}</time></span>
-        <span class="line dim"><span class="where">${placeOf(order)}</span><span class="ago">${ago(order.detected_at, now)}</span></span>
+        <span class="line dim"><span class="where">${placeOf(order)}</span>${order.clock ? clockChip(order, now) : html`<span class="ago">${ago(order.detected_at, now)}</span>`}</span>
       </a>
     </li>`;
   }
 
+  #pick(event, id) {
+    if (event.shiftKey && this.#anchor && this.#anchor !== id) state.pickRange(this.#anchor, id);
+    else state.pick(id);
+    this.#anchor = id;
+  }
+
+  // Shift takes the range from the last one; Ctrl opens a new tab, as everywhere.
   #open(event, id) {
-    if (event.ctrlKey || event.metaKey || event.shiftKey) return; // a new tab, as the person asked
+    if (event.ctrlKey || event.metaKey) return;
     event.preventDefault();
+    if (event.shiftKey) {
+      state.pickRange(this.#anchor ?? state.selectedId ?? id, id);
+      this.#anchor = id;
+      return;
+    }
+    this.#anchor = id;
     state.select(id);
     state.show("detail");
   }
@@ -144,7 +162,9 @@ class List extends HwElement {
 
   #onScroll(event) {
     const box = event.target;
-    if (box.scrollHeight - box.scrollTop - box.clientHeight < 300) state.loadMore();
+    this.#top = box.scrollTop;
+    this.requestUpdate();
+    if (box.scrollHeight - box.scrollTop - box.clientHeight < 600) state.loadMore();
   }
 }
 

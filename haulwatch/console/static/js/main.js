@@ -1,5 +1,7 @@
 import { startLang } from "./i18n.js";
 import { startKeys } from "./keys.js";
+import { startMenus } from "./menus.js";
+import { sound } from "./sound.js";
 import { state } from "./state.js";
 
 function orderInAddress() {
@@ -9,8 +11,10 @@ function orderInAddress() {
 
 await startLang();
 await import("./console.js");
-addEventListener("popstate", () => state.select(orderInAddress(), { push: false }));
+addEventListener("popstate", () => state.follow(orderInAddress(), location.search));
 startKeys();
+startMenus();
+sound.start();
 const wanted = orderInAddress();
 if (wanted) {
   state.select(wanted, { push: false });

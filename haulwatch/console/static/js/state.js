@@ -1,17 +1,17 @@
 // All that the page knows, in one place; components listen for "change", the map also for "trucks" and "selection".
-import { Problem, getJson, newKey, ordersPath, sendCommand } from "./api.js";
+import { Problem, getJson, getOrNull, orderPath, sendBulk, sendCommand } from "./api.js";
+import { VIEWS, filterFrom, fits, ordersPath, queryOf } from "./filter.js";
 import { listen } from "./live.js";
 import { TruckTable } from "./trucks.js";
 
-export const VIEWS = {
-  todo: ["new", "filed", "returned"],
-  running: ["dispatched", "accepted", "on_site", "handled", "verifying"],
-  done: ["closed", "rejected", "void"],
-  all: [],
-};
 const ACTOR_KEY = "haulwatch.actor";
+export const BULK_AT_MOST = 1000;
+const PAGE = 200;
+const SETTLE_MS = 60; // longer than a held key takes to repeat
 
 class State extends EventTarget {
+  me = null; // who is logged in: { actor_id, name, roles, … }; null where this server knows no login
+  transitions = []; // the life cycle: which command from where, by whom, with what
   city = null;
   basemap = {};
   zones = new Map(); // zone_id → { name, kind }
@@ -19,9 +19,11 @@ class State extends EventTarget {
   orders = new Map(); // order_id → the newest copy known
   listed = []; // order ids in the order of the list
   waiting = []; // new ones behind the "3 new" pill
+  own = new Set(); // order ids to which this person has given a command, as far as known here
+  picked = new Set(); // order ids chosen for a bulk command
   nextCursor = null;
   listStatus = "loading"; // loading | ready | error
-  filter = { view: "todo", severities: [], categories: [], truckId: "", lateOnly: false };
+  filter = filterFrom(location.search);
   counts = null;
   connection = "connecting"; // connecting | live | lost
   connectedOnce = false;
@@ -36,14 +38,34 @@ class State extends EventTarget {
   message = null; // { kind: good | bad, text }
   #listRequest = 0;
   #detailTimer = 0;
+  #settleTimer = 0;
+  #place = new Map(); // order_id → index in `listed`
+  #due = new Set(); // events to be told with the next frame
 
+  // Components draw at most once a frame, however many changes a second come in.
   changed() {
-    this.dispatchEvent(new Event("change"));
+    this.#tellSoon("change");
+  }
+
+  #tellSoon(event) {
+    if (this.#due.size === 0) requestAnimationFrame(() => this.#tellDue());
+    this.#due.add(event);
+  }
+
+  #tellDue() {
+    const due = [...this.#due];
+    this.#due.clear();
+    for (const event of due) this.dispatchEvent(new Event(event));
   }
 
   async start() {
-    const first = await retrying(() => getJson("/api/v1/orders/counts"));
+    const [me, cycle, first] = await retrying(() =>
+      Promise.all([getOrNull("/api/v1/me"), getOrNull("/api/v1/life-cycle"), getJson("/api/v1/orders/counts")]),
+    );
+    this.me = me;
+    this.transitions = cycle?.transitions ?? [];
     this.counts = first.counts;
+    this.dispatchEvent(new Event("me"));
     listen(first.change_id, (message) => this.#onLive(message)); // before the list is read: nothing falls between
     await Promise.all([this.loadList(), this.#loadCity()]);
   }
@@ -60,26 +82,49 @@ class State extends EventTarget {
     this.changed();
   }
 
-  // The list
+  // Who acts
 
-  get query() {
-    return { ...this.filter, stages: VIEWS[this.filter.view] };
+  // Whose settings in this browser these are.
+  get person() {
+    return this.me?.actor_id ?? this.actor;
   }
 
+  may(roles) {
+    return !this.me || roles.some((role) => this.me.roles.includes(role));
+  }
+
+  setActor(name) {
+    this.actor = name.trim();
+    localStorage.setItem(ACTOR_KEY, this.actor);
+    this.changed();
+  }
+
+  // The list
+
   fits(order) {
-    const { stages, severities, categories, truckId, lateOnly } = this.query;
-    return (
-      (stages.length === 0 || stages.includes(order.stage)) &&
-      (severities.length === 0 || severities.includes(order.severity)) &&
-      (categories.length === 0 || categories.includes(order.category)) &&
-      (!truckId || order.truck_id === truckId) &&
-      (!lateOnly || order.late)
-    );
+    return fits(this.filter, order, this.own);
   }
 
   setFilter(part) {
     this.filter = { ...this.filter, ...part };
+    this.picked.clear();
+    history.replaceState(null, "", this.#address());
     this.loadList();
+  }
+
+  // As the address says, after the browser went back or forward.
+  follow(id, query) {
+    if (queryOf(this.filter) !== queryOf(filterFrom(query))) {
+      this.filter = filterFrom(query);
+      this.loadList();
+    }
+    this.select(id, { push: false });
+  }
+
+  #address() {
+    const query = queryOf(this.filter);
+    const path = this.selectedId ? `/orders/${encodeURIComponent(this.selectedId)}` : "/";
+    return query ? `${path}?${query}` : path;
   }
 
   async loadList() {
@@ -87,10 +132,10 @@ class State extends EventTarget {
     this.listStatus = "loading";
     this.changed();
     try {
-      const page = await getJson(ordersPath(this.query, null));
+      const page = await getJson(ordersPath(this.filter, null, PAGE));
       if (request !== this.#listRequest) return;
-      page.orders.forEach((order) => this.#keep(order));
-      this.listed = page.orders.map((order) => order.order_id);
+      this.#keepPage(page.orders);
+      this.#show(page.orders.map((order) => order.order_id));
       this.waiting = [];
       this.nextCursor = page.next_cursor;
       this.listStatus = "ready";
@@ -99,7 +144,16 @@ class State extends EventTarget {
       this.listStatus = "error";
     }
     this.changed();
-    this.dispatchEvent(new Event("listed"));
+    this.#tellSoon("listed");
+  }
+
+  #show(ids) {
+    this.listed = ids;
+    this.#place = new Map(ids.map((id, place) => [id, place]));
+  }
+
+  place(id) {
+    return this.#place.get(id) ?? -1;
   }
 
   async loadMore() {
@@ -108,28 +162,37 @@ class State extends EventTarget {
     const request = this.#listRequest;
     this.changed();
     try {
-      const page = await getJson(ordersPath(this.query, this.nextCursor));
+      const page = await getJson(ordersPath(this.filter, this.nextCursor, PAGE));
       if (request !== this.#listRequest) return;
-      page.orders.forEach((order) => this.#keep(order));
-      const have = new Set(this.listed);
-      this.listed.push(...page.orders.map((order) => order.order_id).filter((id) => !have.has(id)));
+      this.#keepPage(page.orders);
+      const more = page.orders.map((order) => order.order_id).filter((id) => !this.#place.has(id));
+      this.#show([...this.listed, ...more]);
       this.nextCursor = page.next_cursor;
     } catch (problem) {
+      if (!(problem instanceof Problem)) throw problem;
+      this.nextCursor = null;
       this.say("bad", problem);
     } finally {
       this.loadingMore = false;
       this.changed();
-      this.dispatchEvent(new Event("listed"));
+      this.#tellSoon("listed");
     }
   }
 
   // Brings the waiting orders in, and lets go of those that no longer fit the list.
   showWaiting() {
     const stay = this.listed.filter((id) => this.fits(this.orders.get(id)) || id === this.selectedId);
-    this.listed = [...this.waiting, ...stay];
+    this.#show([...this.waiting, ...stay]);
     this.waiting = [];
     this.changed();
-    this.dispatchEvent(new Event("listed"));
+    this.#tellSoon("listed");
+  }
+
+  #keepPage(orders) {
+    for (const order of orders) {
+      this.#keep(order);
+      if (this.filter.mine) this.own.add(order.order_id);
+    }
   }
 
   // True when this copy is newer than the one we had.
@@ -140,18 +203,50 @@ class State extends EventTarget {
     return true;
   }
 
+  // Picking several
+
+  pick(id, picked = !this.picked.has(id)) {
+    if (picked) this.picked.add(id);
+    else this.picked.delete(id);
+    this.changed();
+  }
+
+  pickRange(from, to) {
+    const [first, last] = [this.place(from), this.place(to)].sort((a, b) => a - b);
+    for (const id of this.listed.slice(Math.max(0, first), last + 1)) this.picked.add(id);
+    this.changed();
+  }
+
+  unpick() {
+    this.picked.clear();
+    this.changed();
+  }
+
+  // Every order that fits, also those that were not loaded yet; as many as one bulk command takes.
+  async pickAll() {
+    while (this.nextCursor && this.listed.length < BULK_AT_MOST) await this.loadMore();
+    const matching = this.listed.filter((id) => this.fits(this.orders.get(id))).slice(0, BULK_AT_MOST);
+    this.picked = new Set(matching);
+    this.changed();
+  }
+
+  get pickedOrders() {
+    return [...this.picked].map((id) => this.orders.get(id)).filter(Boolean);
+  }
+
   // Live
 
   #onLive({ type, data, connected }) {
+    if (type === "trucks") {
+      this.trucks.apply(data);
+      this.dispatchEvent(new Event("trucks"));
+      return;
+    }
     if (type === "connection") {
       this.connection = connected ? "live" : "lost";
       this.connectedOnce ||= connected;
     }
     if (type === "counts") this.counts = data;
-    if (type === "trucks") {
-      this.trucks.apply(data);
-      this.dispatchEvent(new Event("trucks"));
-    }
     if (type === "reset") {
       this.loadList();
       if (this.selectedId) this.#loadDetail();
@@ -160,21 +255,20 @@ class State extends EventTarget {
     this.changed();
   }
 
-  #onChange({ order }) {
+  #onChange(change) {
+    const { order } = change;
     if (!this.#keep(order)) return;
     const id = order.order_id;
+    this.dispatchEvent(new CustomEvent("order", { detail: change }));
     if (id === this.selectedId) this.#refreshDetailSoon();
-    if (this.listed.includes(id)) {
-      this.dispatchEvent(new Event("listed"));
-      return;
-    }
+    this.#tellSoon("listed");
+    if (this.#place.has(id)) return;
     const oldest = this.orders.get(this.listed.at(-1));
     const belowThePage = this.nextCursor && oldest && order.opened_at < oldest.opened_at;
     this.waiting = this.waiting.filter((other) => other !== id);
     if (this.fits(order) && !belowThePage) {
       this.waiting = [id, ...this.waiting].sort((a, b) => (this.orders.get(a).opened_at < this.orders.get(b).opened_at ? 1 : -1));
     }
-    this.dispatchEvent(new Event("listed"));
   }
 
   #refreshDetailSoon() {
@@ -192,15 +286,21 @@ class State extends EventTarget {
     if (id === this.selectedId) return;
     this.selectedId = id;
     this.detail = null;
-    if (push) history.pushState(null, "", id ? `/orders/${encodeURIComponent(id)}` : "/");
-    if (id) this.#loadDetail();
-    else this.detailStatus = "none";
-    this.dispatchEvent(new Event("selection"));
+    this.detailStatus = id ? "loading" : "none";
     this.changed();
+    clearTimeout(this.#settleTimer);
+    this.#settleTimer = setTimeout(() => this.#settle(push), SETTLE_MS);
+  }
+
+  // The list shows a selection at once; the map, which draws every truck, and the server only see where one stops.
+  #settle(push) {
+    if (push) history.pushState(null, "", this.#address());
+    this.#loadDetail();
+    this.dispatchEvent(new Event("selection"));
   }
 
   selectByStep(step) {
-    const at = this.listed.indexOf(this.selectedId);
+    const at = this.place(this.selectedId);
     const next = at < 0 ? (step > 0 ? 0 : this.listed.length - 1) : at + step;
     const id = this.listed[Math.max(0, Math.min(next, this.listed.length - 1))];
     if (id) this.select(id);
@@ -208,13 +308,13 @@ class State extends EventTarget {
 
   async #loadDetail() {
     const id = this.selectedId;
+    if (!id) return;
     if (!this.detail) this.detailStatus = "loading";
     this.changed();
     try {
-      const address = `/api/v1/orders/${encodeURIComponent(id)}`;
-      const [answer, told] = await Promise.all([getJson(address), getJson(`${address}/notices`)]);
+      const [answer, told] = await Promise.all([getJson(orderPath(id)), getOrNull(`${orderPath(id)}/notices`)]);
       if (id === this.selectedId) {
-        this.notices = told.notices;
+        this.notices = told?.notices ?? [];
         this.#showDetail(answer);
       }
     } catch (problem) {
@@ -229,7 +329,7 @@ class State extends EventTarget {
     this.#keep(answer.detail.order);
     this.detail = answer;
     this.detailStatus = "ready";
-    this.dispatchEvent(new Event("listed"));
+    this.#tellSoon("listed");
     if (firstTime) this.dispatchEvent(new Event("detail"));
   }
 
@@ -239,23 +339,51 @@ class State extends EventTarget {
 
   // Commands
 
-  setActor(name) {
-    this.actor = name.trim();
-    localStorage.setItem(ACTOR_KEY, this.actor);
-    this.changed();
+  #body(command, data) {
+    return this.me ? { command, data } : { command, data, actor: this.actor };
   }
 
   // Resolves to null when done, or to the problem.
   async command(transition, data) {
     if (this.sending || !this.detail) return null;
     const { order } = this.detail.detail;
-    this.sending = true;
-    this.changed();
-    try {
-      const answer = await sendCommand(order, transition.command, this.actor, data, newKey());
+    return this.#sending(async () => {
+      const answer = await sendCommand(order, this.#body(transition.command, data));
+      this.own.add(order.order_id);
       if (order.order_id === this.selectedId) this.#showDetail(answer);
       else this.#keep(answer.detail.order);
       this.say("done", answer.detail.order);
+    });
+  }
+
+  // One command on many orders: resolves to { done: [order], failed: [{ order_id, problem }] }, or to { problem }.
+  async bulk(command, data, orders) {
+    const outcome = { done: [], failed: [], tookMs: 0 };
+    const steps = orders.map(({ order_id, version }) => ({ order_id, version }));
+    const began = performance.now();
+    const problem = await this.#sending(async () => {
+      const { results } = await sendBulk({ ...this.#body(command, data), orders: steps });
+      for (const { order_id, order, problem: refused } of results) {
+        if (order ?? refused?.order) this.#keep(order ?? refused.order);
+        if (order) outcome.done.push(order);
+        else outcome.failed.push({ order_id, problem: refused });
+      }
+    });
+    outcome.tookMs = performance.now() - began;
+    for (const { order_id } of outcome.done) {
+      this.own.add(order_id);
+      this.picked.delete(order_id);
+    }
+    this.#tellSoon("listed");
+    if (this.picked.has(this.selectedId) || outcome.done.some((order) => order.order_id === this.selectedId)) this.reloadDetail();
+    return problem ? { problem } : outcome;
+  }
+
+  async #sending(act) {
+    this.sending = true;
+    this.changed();
+    try {
+      await act();
       return null;
     } catch (problem) {
       if (!(problem instanceof Problem)) throw problem;
@@ -278,6 +406,10 @@ class State extends EventTarget {
     this.pane = pane;
     this.changed();
     this.dispatchEvent(new Event("pane"));
+  }
+
+  countOf(view) {
+    return VIEWS[view].reduce((sum, stage) => sum + (this.counts?.[stage] ?? 0), 0);
   }
 }
 

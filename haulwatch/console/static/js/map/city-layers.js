@@ -89,6 +89,7 @@ export class Zones {
 
   constructor(collection, palette) {
     this.palette = palette;
+    this.collection = collection;
     this.cache = new Map();
     this.areas = vectorLayer(collection, (feature) => this.#area(feature), 4);
     this.names = vectorLayer(collection, (feature, resolution) => this.#name(feature, resolution), 7, { declutter: true });
@@ -110,7 +111,17 @@ export class Zones {
     this.redraw();
   }
 
+  // Other zones in place of these (as they were at some moment), or these again.
+  show(collection) {
+    const wanted = collection ?? this.collection;
+    for (const layer of this.layers) {
+      layer.getSource().clear(true);
+      layer.getSource().addFeatures(new ol.format.GeoJSON({ featureProjection: "EPSG:3857" }).readFeatures(wanted));
+    }
+  }
+
   light(ids) {
+    if (ids.length === this.lit.size && ids.every((id) => this.lit.has(id))) return;
     this.lit = new Set(ids);
     this.redraw();
   }

@@ -19,6 +19,7 @@ const LOOKS = [
 ];
 const PADDING = [70, 70, 70, 70];
 const LEGEND_WIDTH = 210;
+const CROWD = 500; // from so many markers on the map jumps: gliding would draw them all some twenty times
 
 // Permitted routes are lit up only where they are the matter.
 function zonesOf(order) {
@@ -33,6 +34,7 @@ class CityMap extends HwElement {
   #markers = new OrderMarkers(this.#palette);
   #track = new TrackLayer(this.#palette);
   #trucks = new TruckLayer(state.trucks, this.#palette, () => state.selected?.truck_id);
+  #scene = false; // whether the zones are those of an order's moment
   #later = null; // what to show once the map has a size
   #near = null; // the truck under the pointer
   #legendOpen = matchMedia("(min-width: 1000px)").matches;
@@ -40,7 +42,7 @@ class CityMap extends HwElement {
   firstUpdated() {
     this.#map = new ol.Map({
       target: this.querySelector(".canvas"),
-      layers: [this.#track.layer, this.#trucks.layer, this.#markers.layer],
+      layers: [this.#track.layer, this.#trucks.layer, this.#markers.layer, this.#markers.top],
       controls: [new ol.control.ScaleLine({ minWidth: 80 })],
       view: new ol.View({ center: ol.proj.fromLonLat([120.1, 30.87]), zoom: 12, minZoom: 8, maxZoom: 19, enableRotation: false }),
     });
@@ -49,12 +51,16 @@ class CityMap extends HwElement {
     new ResizeObserver(() => this.#onResize()).observe(this);
     const on = (type, act) => state.addEventListener(type, act);
     on("city", () => this.#showCity());
-    on("trucks", () => this.#trucks.redraw());
+    on("trucks", () => {
+      this.#trucks.redraw();
+      this.requestUpdate(); // the legend counts them
+    });
     on("listed", () => this.#showOrders());
     on("selection", () => this.#showSelection());
     on("detail", () => this.#showDetail());
     on("zoom", () => this.#zoomToSelection());
     on("point", (event) => this.#track.point(event.detail));
+    on("scene", (event) => this.#showScene(event.detail));
     on("theme", () => this.#redrawAll());
     languageChanged.addEventListener("change", () => this.#redrawAll());
     if (state.city) this.#showCity();
@@ -102,8 +108,15 @@ class CityMap extends HwElement {
     this.#markers.show(shown, state.selectedId);
   }
 
+  #showScene(zones) {
+    this.#parts?.zones.show(zones);
+    this.#scene = zones !== null;
+    this.requestUpdate();
+  }
+
   #showSelection() {
     this.#track.show(null);
+    if (this.#scene) this.#showScene(null);
     this.#parts?.zones.light(zonesOf(state.selected));
     this.#showOrders();
     this.#trucks.redraw();
@@ -135,7 +148,7 @@ class CityMap extends HwElement {
     this.#fit(ol.extent.extend(extent.slice(), [...place, ...place]), {
       padding: this.#padding(PADDING),
       maxZoom: 15,
-      duration: 350,
+      duration: state.listed.length > CROWD ? 0 : 350,
     });
   }
 
@@ -185,6 +198,7 @@ class CityMap extends HwElement {
         <button aria-label=${t("map.whole")} title=${t("map.whole")} @click=${() => this.#fitCity()}>⤢</button>
       </div>
       ${this.#legend()} ${this.#tip()}
+      ${this.#scene ? html`<p class="scene" role="status">${t("replay.zones_then")} <button class="quiet" @click=${() => this.#showScene(null)}>${t("replay.zones_today")}</button></p>` : nothing}
     `;
   }
 

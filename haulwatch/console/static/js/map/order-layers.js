@@ -1,4 +1,5 @@
 // Orders as markers whose shape says what their colour says, and the selected one's track with its trigger point.
+import { FINAL } from "../filter.js";
 import { clock } from "../format.js";
 import { t } from "../i18n.js";
 import { ol } from "../lib.js";
@@ -8,26 +9,28 @@ const { Circle, Fill, RegularShape, Stroke, Style, Text } = ol.style;
 const SHAPES = { critical: { points: 8, angle: Math.PI / 8 }, major: { points: 3, angle: 0 }, minor: { points: 4, angle: Math.PI / 4 }, info: null };
 const GLYPHS = { critical: "!!", major: "!", minor: "!", info: "i" };
 const NEAR_PX = 14;
-const FINAL = new Set(["closed", "rejected", "void"]);
 
 export class OrderMarkers {
   constructor(palette) {
     this.palette = palette;
     this.cache = new Map();
-    this.selectedId = null;
     this.source = new ol.source.Vector();
     this.layer = new ol.layer.Vector({ source: this.source, style: (feature) => this.#style(feature), zIndex: 12 });
+    // The selected one lies over the others, in a layer of its own: to select does not draw thousands anew.
+    this.picked = new ol.source.Vector();
+    this.top = new ol.layer.Vector({ source: this.picked, style: (feature) => this.#style(feature), zIndex: 13 });
   }
 
   redraw(palette = this.palette) {
     if (palette !== this.palette) this.cache.clear();
     this.palette = palette;
     this.layer.changed();
+    this.top.changed();
   }
 
-  // Shows exactly these orders.
+  // Shows exactly these orders; draws only when one of them has changed.
   show(orders, selectedId) {
-    this.selectedId = selectedId;
+    let changed = false;
     const wanted = new Map(orders.filter((order) => order.lon !== null).map((order) => [order.order_id, order]));
     for (const feature of this.source.getFeatures()) {
       if (!wanted.has(feature.getId())) this.source.removeFeature(feature);
@@ -39,9 +42,20 @@ export class OrderMarkers {
         feature.setId(id);
         this.source.addFeature(feature);
       }
-      feature.setProperties({ severity: order.severity, final: FINAL.has(order.stage) }, true);
+      const final = FINAL.has(order.stage);
+      if (feature.get("severity") === order.severity && feature.get("final") === final) continue;
+      feature.setProperties({ severity: order.severity, final }, true);
+      changed = true;
     }
-    this.layer.changed();
+    if (changed) this.layer.changed();
+    this.#showSelected(wanted.get(selectedId));
+  }
+
+  #showSelected(order) {
+    this.picked.clear();
+    if (!order) return;
+    const geometry = new ol.geom.Point(ol.proj.fromLonLat([order.lon, order.lat]));
+    this.picked.addFeature(new ol.Feature({ geometry, severity: order.severity, final: FINAL.has(order.stage), selected: true }));
   }
 
   // The order whose marker is nearest to a point of the screen, or null. (Asking OpenLayers would read pixels back.)
@@ -60,7 +74,7 @@ export class OrderMarkers {
   }
 
   #style(feature) {
-    const selected = feature.getId() === this.selectedId;
+    const selected = feature.get("selected") === true;
     const key = `${feature.get("severity")}${feature.get("final")}${selected}`;
     if (!this.cache.has(key)) this.cache.set(key, this.#make(feature.get("severity"), feature.get("final"), selected));
     return this.cache.get(key);
