@@ -8,6 +8,7 @@ from pathlib import Path
 from connectors.archive.reading import Archive
 from connectors.files.csv_map import CsvMap
 from connectors.files.reading import STDIN, read_events
+from connectors.shares import EVERY_TRUCK, Share
 from connectors.window import EVERYTHING, Window
 from haulwatch.domain.events import Event
 from haulwatch.wire import Rejected
@@ -25,9 +26,10 @@ class Recorded:
         self._archive = Archive([Path(name) for name in folders], window)
         self._window, self._csv = window, csv
 
-    def logs(self) -> dict[str, Iterator[Event | Rejected]]:
+    def logs(self, share: Share = EVERY_TRUCK) -> dict[str, Iterator[Event | Rejected]]:
         """A log a file, and one a partition of an archive, by name. Reading them raises WorldError."""
-        return {name: self._window.of(read_events(name, self._csv)) for name in self._files} | self._archive.logs()
+        files = {name: self._window.of(read_events(name, self._csv)) for name in self._files}
+        return {name: share.of_log(log) for name, log in files.items()} | self._archive.logs(share)
 
     def total(self) -> int | None:
         """About how many events there are, where that can be known without reading them."""

@@ -1,7 +1,8 @@
 """What an operator sets for a cluster's processes: where Kafka and the database are, and how to be let in.
 
 Every setting has an environment variable, `HAULWATCH_` and its name in capitals; a command's option wins over it.
-Secrets can also be given as a file (`HAULWATCH_KAFKA_PASSWORD_FILE`, `HAULWATCH_DATABASE_FILE`), as Docker does.
+Secrets can also be given as a file (`HAULWATCH_KAFKA_PASSWORD_FILE`, `HAULWATCH_DATABASE_FILE`,
+`HAULWATCH_GATEWAY_TOKENS_FILE`), as Docker does.
 """
 
 from __future__ import annotations
@@ -19,11 +20,12 @@ from haulwatch.topics import DEFAULT_PREFIX, Topics
 
 SecurityProtocol = Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
 SaslMechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]
-SECRETS = ("kafka_password", "database")
+SECRETS = ("kafka_password", "database", "gateway_tokens")
 
 
 class ClusterSettings(BaseModel):
-    """Of one process. `kafka` is `host:port,host:port`; `database` an SQLAlchemy URL."""
+    """Of one process. `kafka` is `host:port,host:port`; `database` an SQLAlchemy URL; `gateway_tokens` are lines of
+    `NAME TOKEN`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
@@ -35,6 +37,7 @@ class ClusterSettings(BaseModel):
     kafka_password: str = ""
     kafka_ca_file: Path | None = None
     database: str = ""
+    gateway_tokens: str = ""
     log_format: Literal["json", "text"] = "text"
 
     @property

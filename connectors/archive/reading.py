@@ -9,23 +9,29 @@ from __future__ import annotations
 import heapq
 from bisect import bisect_left
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import Generic, TypeVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from connectors.archive.layout import HOUR_MS, PartName, parts_in, places_in, root_of
+from connectors.shares import EVERY_TRUCK, Share, tick_at
 from connectors.window import EVERYTHING, Window
 from haulwatch.domain.errors import DeviceError, WorldError
 from haulwatch.domain.events import Event
+from haulwatch.domain.instants import NEVER_MS
 from haulwatch.domain.text import Text
 from haulwatch.wire import Rejected, decode_event, decode_logged
 
 ITEMS = 1 << 17
 """More than the events of one record: `offset * ITEMS + item` is an event's place in its partition."""
 END = 1 << 63
+Row = TypeVar("Row")
+Batches = Iterator[tuple[list[int], list[Row]]]
+"""Rows with their places, a row group at a time."""
 
 
 class Archive:
@@ -58,10 +64,12 @@ class Archive:
                 )
             )
 
-    def logs(self) -> dict[str, Iterator[Event | Rejected]]:
-        """The log of each partition by a name that says which it is; reading raises WorldError."""
+    def logs(self, share: Share = EVERY_TRUCK) -> dict[str, Iterator[Event | Rejected]]:
+        """The log of each partition (or a share of it) by a name that says which it is; reading raises WorldError."""
         return {
-            f"{root}/partition={number:04}": self._partition(sorted(parts))
+            f"{root}/partition={number:04}": (
+                self._partition(sorted(parts)) if share.of == 1 else self._shared(sorted(parts), share)
+            )
             for (root, number), parts in sorted(self._parts.items())
         }
 
@@ -80,42 +88,57 @@ class Archive:
 
     def _partition(self, parts: list[PartName]) -> Iterator[Event | Rejected]:
         number = 0
-        for raws in self._in_order(parts):
+        for raws in _in_order(parts, lambda part: _events(part, self._window)):
             for raw in raws:
                 number += 1
-                try:
-                    yield decode_logged(raw)
-                except WorldError:
-                    yield _rejected(number, raw)
+                yield _event(number, raw)
 
-    def _in_order(self, parts: list[PartName]) -> Iterator[list[bytes]]:
-        """The events of a partition's parts in the order of its log, some at a time."""
-        waiting = deque(parts)
-        running: list[tuple[int, int, _Run]] = []
-        while waiting or running:
-            while waiting and (not running or waiting[0].first_offset * ITEMS <= running[0][0]):
-                run = _Run(waiting.popleft(), self._window)
-                if run.more():
-                    heapq.heappush(running, (run.key, len(waiting), run))
-            if running:
-                _key, order, run = heapq.heappop(running)
-                yield from run.before(
-                    min(
-                        running[0][0] if running else END,
-                        waiting[0].first_offset * ITEMS if waiting else END,
-                    )
+    def _shared(self, parts: list[PartName], share: Share) -> Iterator[Event | Rejected]:
+        """See `Share.of_log`, which this is without making events of other trucks' rows."""
+        number = 0
+        clock_ms = shown_ms = NEVER_MS
+        for rows in _in_order(parts, lambda part: _rows_of(part, self._window, share)):
+            for received_ms, raw in rows:
+                number += 1
+                if raw is not None:
+                    if received_ms < clock_ms and shown_ms < clock_ms:
+                        yield tick_at(clock_ms)
+                    yield _event(number, raw)
+                    shown_ms = max(clock_ms, received_ms)
+                if received_ms > clock_ms:
+                    clock_ms = received_ms
+        if shown_ms < clock_ms:
+            yield tick_at(clock_ms)
+
+
+def _in_order(parts: list[PartName], opened: Callable[[PartName], Batches[Row]]) -> Iterator[list[Row]]:
+    """The rows of a partition's parts in the order of its log, some at a time."""
+    waiting = deque(parts)
+    running: list[tuple[int, int, _Run[Row]]] = []
+    while waiting or running:
+        while waiting and (not running or waiting[0].first_offset * ITEMS <= running[0][0]):
+            run = _Run(opened(waiting.popleft()))
+            if run.more():
+                heapq.heappush(running, (run.key, len(waiting), run))
+        if running:
+            _key, order, run = heapq.heappop(running)
+            yield from run.before(
+                min(
+                    running[0][0] if running else END,
+                    waiting[0].first_offset * ITEMS if waiting else END,
                 )
-                if run.more():
-                    heapq.heappush(running, (run.key, order, run))
+            )
+            if run.more():
+                heapq.heappush(running, (run.key, order, run))
 
 
-class _Run:
+class _Run(Generic[Row]):
     """One file, from its first wanted row to its last."""
 
-    def __init__(self, part: PartName, window: Window) -> None:
-        self._batches = _batches(part, window)
+    def __init__(self, batches: Batches[Row]) -> None:
+        self._batches = batches
         self._keys: list[int] = []
-        self._raws: list[bytes] = []
+        self._rows: list[Row] = []
         self._at = 0
 
     @property
@@ -129,33 +152,50 @@ class _Run:
             batch = next(self._batches, None)
             if batch is None:
                 return False
-            self._keys, self._raws = batch
+            self._keys, self._rows = batch
             self._at = 0
         return True
 
-    def before(self, end: int) -> Iterator[list[bytes]]:
+    def before(self, end: int) -> Iterator[list[Row]]:
         """The next row, and all behind it that belong before `end`."""
         while True:
             first, self._at = self._at, max(bisect_left(self._keys, end, self._at), self._at + 1)
-            yield self._raws[first : self._at]
+            yield self._rows[first : self._at]
             if self._at < len(self._keys) or not self.more() or self.key >= end:
                 return
 
 
-def _batches(part: PartName, window: Window) -> Iterator[tuple[list[int], list[bytes]]]:
+def _events(part: PartName, window: Window) -> Batches[bytes]:
+    """The JSON of the events of a file, with the places of the rows."""
+    for table in _tables(part, window, ["event"] if _rest(window, part.hour).everything else ["event", "received_at"]):
+        yield _keys(table), table["event"].to_pylist()
+
+
+def _rows_of(part: PartName, window: Window, share: Share) -> Batches[tuple[int, bytes | None]]:
+    """When each row of a file was received and, of the trucks of the share, its event's JSON."""
+    for table in _tables(part, window, ["event", "received_at", "truck_id"]):
+        trucks = table["truck_id"]
+        held = pa.array([truck for truck in pc.unique(trucks).to_pylist() if share.holds(truck)], trucks.type)
+        raws = pc.if_else(pc.is_in(trucks, held), table["event"], pa.scalar(None, pa.binary()))
+        received_ms = table["received_at"].cast(pa.int64())
+        yield _keys(table), list(zip(received_ms.to_pylist(), raws.to_pylist(), strict=True))
+
+
+def _tables(part: PartName, window: Window, columns: list[str]) -> Iterator[pa.Table]:
     rest = _rest(window, part.hour)
-    columns = ["event", "offset", "item"] + ([] if rest.everything else ["received_at"])
     try:
         with pq.ParquetFile(part.path, page_checksum_verification=True) as file:
             # One by one: a reader of all of them holds on to what it has read.
             for group in _wanted_groups(file, rest):
-                table = file.read_row_group(group, columns)
-                if not rest.everything:
-                    table = table.filter(_inside(table["received_at"], rest))
-                keys = pc.add(pc.multiply(table["offset"], ITEMS), table["item"].cast(pa.int64()))
-                yield keys.to_pylist(), table["event"].to_pylist()
+                table = file.read_row_group(group, [*columns, "offset", "item"])
+                yield table if rest.everything else table.filter(_inside(table["received_at"], rest))
     except (OSError, KeyError, pa.ArrowException) as error:
         raise _unreadable(part.path, error) from error
+
+
+def _keys(table: pa.Table) -> list[int]:
+    keys: list[int] = pc.add(pc.multiply(table["offset"], ITEMS), table["item"].cast(pa.int64())).to_pylist()
+    return keys
 
 
 def _rest(window: Window, hour: int) -> Window:
@@ -183,6 +223,13 @@ def _wanted_groups(file: pq.ParquetFile, window: Window) -> list[int]:
         if not known or (found.min_raw < window.to_ms and found.max_raw >= window.from_ms):
             wanted.append(group)
     return wanted
+
+
+def _event(number: int, raw: bytes) -> Event | Rejected:
+    try:
+        return decode_logged(raw)
+    except WorldError:
+        return _rejected(number, raw)
 
 
 def _rejected(number: int, raw: bytes) -> Rejected:

@@ -17,6 +17,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 import msgspec
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import zstandard
 
@@ -128,13 +129,22 @@ def _parquet(path: Path) -> Iterator[Event | Rejected]:
     number = 0
     with pq.ParquetFile(path) as file:
         for batch in file.iter_batches(PARQUET_BATCH):
-            for row in batch.to_pylist():
+            for row in _spelled(batch).to_pylist():
                 number += 1
                 raw = _row_bytes(row)
                 try:
                     yield decode_event(raw)
                 except DeviceError as error:
                     yield Rejected(number, error, raw)
+
+
+def _spelled(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """The batch with its instants as text: made one by one, they take longer than all else together."""
+    for place, field in enumerate(batch.schema):
+        if pa.types.is_timestamp(field.type) and field.type.tz is not None:
+            in_utc = batch.column(place).cast(pa.timestamp(field.type.unit, "UTC"))
+            batch = batch.set_column(place, field.name, pc.strftime(in_utc, format="%Y-%m-%dT%H:%M:%SZ"))
+    return batch
 
 
 def _row_bytes(row: dict[str, Any]) -> bytes:

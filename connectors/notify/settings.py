@@ -178,7 +178,17 @@ class NotifyFile(BaseModel):
     lang: Languages = "zh"
     mask_plates: bool = False
     give_up_after_h: Annotated[int, Field(ge=1, le=30 * 24)] = 24
-    squads_on: tuple[Step, ...] = ("dispatched", "rework", "void")
+    squads_on: tuple[Step, ...] = (
+        "dispatched",
+        "rework",
+        "on_hold",
+        "resumed",
+        "void",
+        "merged",
+        "transferred",
+        "reminder",
+        "overdue",
+    )
     channels: Annotated[dict[str, Channel], Field(min_length=1)]
     routes: tuple[Route, ...] = ()
 

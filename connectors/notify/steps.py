@@ -26,7 +26,21 @@ Step = Literal[
     "verifying",
     "closed",
     "rework",
+    "approval_asked",
+    "approved",
+    "declined",
+    "withdrawn",
+    "on_hold",
+    "resumed",
+    "extended",
     "void",
+    "merged",
+    "transferred",
+    "answered",
+    "rated",
+    "reminder",
+    "overdue",
+    "overdue_red",
 ]
 
 STEPS: dict[Step, Text] = {
@@ -42,18 +56,61 @@ STEPS: dict[Step, Text] = {
     "verifying": Text("待核查", "To be verified"),
     "closed": Text("已结案", "Closed"),
     "rework": Text("返工", "Rework"),
+    "approval_asked": Text("待批准", "Approval asked"),
+    "approved": Text("已批准", "Approved"),
+    "declined": Text("不批准", "Declined"),
+    "withdrawn": Text("申请已撤回", "Request withdrawn"),
+    "on_hold": Text("已挂账", "On hold"),
+    "resumed": Text("已恢复", "Resumed"),
+    "extended": Text("已延期", "Extended"),
     "void": Text("已作废", "Void"),
+    "merged": Text("已并案", "Merged"),
+    "transferred": Text("已移送", "Transferred"),
+    "answered": Text("部门已答复", "Department answered"),
+    "rated": Text("已评价", "Rated"),
+    "reminder": Text("时限提醒", "Time is running out"),
+    "overdue": Text("超时督办", "Overdue"),
+    "overdue_red": Text("红色督办", "Overdue: red"),
 }
-"""Every step and what people call it. `finding`: one joined the order, went on or ended."""
+"""Every step and what people call it. `finding`: one joined the order, went on or ended, or an order was merged in."""
+
+_BY_COMMAND: dict[str, Step] = {
+    "rework": "rework",
+    "decline": "declined",
+    "withdraw": "withdrawn",
+    "resume": "resumed",
+    "extend": "extended",
+    "answer": "answered",
+    "rate": "rated",
+}
+"""What a command is called where that is not the stage to which it led."""
+_APPROVED_STAGES = ("rejected", "void", "on_hold")
 
 MINUTE_MS = 60_000
 
 
 def step_of(change: Change) -> Step | None:
-    """The step that a change is: a command is called by the stage it led to, except `rework`; None for another kind."""
-    kind = change.kind
-    name = change.order.stage if kind in COMMANDS and kind != "rework" else kind
+    """The step that a change is; None for another kind.
+
+    A command is called by the stage it led to, with the exceptions above; a request is `approval_asked`, and what is
+    approved is called by what follows from it.
+    """
+    kind, order = change.kind, change.order
+    if order.pending is not None and order.pending.command == kind:
+        return "approval_asked"
+    if kind == "approve":
+        name: str = order.stage if order.stage in _APPROVED_STAGES else "extended"
+    else:
+        name = _BY_COMMAND.get(kind, order.stage if kind in COMMANDS else kind)
     return name if _is_step(name) else None
+
+
+def names_of(change: Change) -> tuple[Step, ...]:
+    """The names under which a route may ask for a change: its step; of an approval `approved`, too."""
+    step = step_of(change)
+    if step is None:
+        return ()
+    return (step, "approved") if change.kind == "approve" else (step,)
 
 
 def _is_step(name: str) -> TypeGuard[Step]:
@@ -67,15 +124,16 @@ def deliveries_of(
 
     Channels of squads that the file does not have are left out: see `unknown_channel_of`.
     """
-    step = step_of(change)
-    if step is None:
+    names = names_of(change)
+    if not names:
         return
+    step = names[0]
     wanted: dict[tuple[str, int | None], None] = {}
     for route in file.routes:
-        if fits(route, step, change.order):
+        if fits(route, names, change.order):
             for name in _channels(route.channels, change.order, squads):
                 wanted.setdefault((name, route.after_min))
-    if step in file.squads_on:
+    if not set(names).isdisjoint(file.squads_on):
         for name in _channels(["squad"], change.order, squads):
             wanted.setdefault((name, None))
     for name, after_min in wanted:
@@ -90,10 +148,10 @@ def deliveries_of(
             )
 
 
-def fits(route: Route, step: Step, order: Order) -> bool:
-    """Whether the route is for this step of this order; what a route does not name it does not ask."""
+def fits(route: Route, names: Iterable[Step], order: Order) -> bool:
+    """Whether the route is for a step of one of these names; what a route does not name it does not ask."""
     return (
-        step in route.on
+        not set(names).isdisjoint(route.on)
         and (not route.category or order.category in route.category)
         and (not route.severity or order.severity in route.severity)
         and (not route.urgency or order.urgency in route.urgency)
@@ -105,8 +163,7 @@ def fits(route: Route, step: Step, order: Order) -> bool:
 
 def unknown_channel_of(change: Change, file: NotifyFile, squads: Mapping[str, Squad]) -> str | None:
     """The channel that the order's squad names and the file does not have, where that concerns this change."""
-    step = step_of(change)
-    if step is None or step not in file.squads_on:
+    if set(names_of(change)).isdisjoint(file.squads_on):
         return None
     return next((name for name in _channels(["squad"], change.order, squads) if name not in file.channels), None)
 

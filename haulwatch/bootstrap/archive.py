@@ -22,11 +22,11 @@ from connectors.archive.writing import Logged, PartitionArchive, other_log, reac
 from connectors.kafka_client import open_reader, records_until
 from connectors.kafka_client import reaching as reaching_kafka
 from connectors.kafka_topics import partitions_of
-from haulwatch.bootstrap.embedded import LOG_FILE
 from haulwatch.domain.errors import WorldError
 from haulwatch.domain.text import Text
 from haulwatch.settings import ClusterSettings
 from haulwatch.wire import decode_logged, encode_event
+from streams.local_log import LOG_FILE
 from streams.local_log_reader import LocalLogReader
 from streams.records import LogReader
 

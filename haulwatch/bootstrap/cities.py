@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -12,11 +11,8 @@ import msgspec
 from geofences.zones import feature_collection
 from haulwatch.city import City, build_city, city_files
 from haulwatch.console.ports import CityPicture
+from haulwatch.dispatch.duty import CityPlan
 from haulwatch.dispatch.store import OrderStore, open_store
-from haulwatch.domain.breaches import Breach
-from haulwatch.domain.errors import WorldError
-from haulwatch.domain.orders import Urgency
-from haulwatch.domain.text import Text
 from streams.runtime import CityRuntime
 
 NO_BOUNDS = (73.0, 18.0, 135.0, 54.0)
@@ -31,13 +27,6 @@ def load_city(folder: Path) -> tuple[City, dict[str, bytes]]:
     """
     files = city_files(folder)
     city = build_city(files, today=datetime.now(UTC).date())
-    if city.rules_engine != "native":
-        raise WorldError(
-            Text(
-                f"city.yaml 要求规则引擎 {city.rules_engine}，本版本只有 native",
-                f"city.yaml asks for the rule engine {city.rules_engine}; this version has only native",
-            )
-        )
     return city, files
 
 
@@ -47,16 +36,10 @@ def load_runtime(folder: Path) -> CityRuntime:
 
 
 def open_order_store(url: str, city: City | None = None) -> OrderStore:
-    """The order store at a database URL; with a city, orders take their urgency from its rules and its time zone."""
+    """The order store at a database URL; with a city, orders are routed and timed by it."""
     if city is None:
         return open_store(url)
-    return open_store(url, timezone=city.timezone.key, urgency_of=urgency_by_rule(city))
-
-
-def urgency_by_rule(city: City) -> Callable[[Breach], Urgency]:
-    """A finding is as urgent as its rule's `work_order` says; late findings never are."""
-    policies: dict[str, Urgency] = {rule.rule_id: rule.work_order.urgency for rule in city.book.rules}
-    return lambda breach: "low" if breach.late else policies.get(breach.rule_id, "normal")
+    return open_store(url, timezone=city.timezone.key, plan=CityPlan(city))
 
 
 def city_picture(city: City, files: dict[str, bytes]) -> CityPicture:
@@ -74,6 +57,17 @@ def city_picture(city: City, files: dict[str, bytes]) -> CityPicture:
         stations=list(city.registry.stations.values()),
         cameras=list(city.registry.cameras.values()),
         squads=list(city.registry.squads.values()),
+        carriers={
+            truck.truck_id: carrier
+            for truck in city.registry.trucks.values()
+            if (carrier := truck.carrier_name or truck.carrier_id)
+        },
+        centres={
+            zone.zone_id: (zone.geometry.centroid.x, zone.geometry.centroid.y)
+            for zone in city.zones
+            if zone.kind in ("district", "township")
+        },
+        timezone=city.timezone,
         runbooks={rule.rule_id: rule.runbook for rule in city.book.rules if rule.runbook is not None},
     )
 

@@ -1,4 +1,4 @@
-"""The city in force as a console uses it: drawn, asked how urgent a finding is, replaced while the console runs."""
+"""The city in force as a console uses it: drawn, asked where an order goes, replaced while the console runs."""
 
 from __future__ import annotations
 
@@ -6,12 +6,15 @@ import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
-from haulwatch.bootstrap.cities import NO_BOUNDS, city_picture, urgency_by_rule
-from haulwatch.city import build_city, unpack_city
+from haulwatch.bootstrap.cities import NO_BOUNDS, city_picture
+from haulwatch.city import City, build_city, unpack_city
 from haulwatch.console.ports import CityPicture, GeoJson
-from haulwatch.dispatch.intake import urgency_by_severity
+from haulwatch.dispatch.duty import NO_PLAN, CityPlan, DutyPlan
+from haulwatch.dispatch.routing import Route
+from haulwatch.dispatch.service_terms import Terms
 from haulwatch.domain.breaches import Breach
 from haulwatch.domain.errors import HaulwatchError, WorldError
 from haulwatch.domain.orders import Urgency
@@ -35,12 +38,12 @@ class InForce:
 
     city_hash: str | None
     picture: CityPicture
-    urgency_of: Callable[[Breach], Urgency]
+    plan: DutyPlan
     timezone: ZoneInfo
 
 
 class CityInForce:
-    """A `CityView` of the city that `active` gives; `refresh` looks whether it is another one now.
+    """A `CityView` and the `DutyPlan` of the city that `active` gives; `refresh` looks whether it is another one now.
 
     Before the first city it is empty. A city that this program cannot read leaves the one before in force here, and
     `check` says so.
@@ -51,7 +54,7 @@ class CityInForce:
     ) -> None:
         self._active = active
         self.on_timezone = on_timezone
-        self._now = InForce(None, NO_CITY, urgency_by_severity, NO_TIMEZONE)
+        self._now = InForce(None, NO_CITY, NO_PLAN, NO_TIMEZONE)
         self._trouble: Text | None = None
         self._again = False
         self._refreshing = threading.Lock()
@@ -62,7 +65,7 @@ class CityInForce:
             try:
                 active = self._active()
                 if active is not None and active[0] != self._now.city_hash:
-                    self._put_in_force(*active)
+                    self._put_in_force(active[1])
                 self._trouble, self._again = None, False
             except HaulwatchError as error:
                 self._again = isinstance(error, WorldError) and error.retryable
@@ -71,12 +74,15 @@ class CityInForce:
                 )
                 log.error("the deployed city cannot be used", extra={"fields": {"error": str(error)}})
 
-    def _put_in_force(self, city_hash: str, packed: bytes) -> None:
+    def _put_in_force(self, packed: bytes) -> None:
         files = unpack_city(packed)
-        city = build_city(files)
-        self._now = InForce(city_hash, city_picture(city, files), urgency_by_rule(city), city.timezone)
+        self.show(build_city(files), files)
+
+    def show(self, city: City, files: dict[str, bytes]) -> None:
+        """Puts a city in force here that is at hand already."""
+        self._now = InForce(city.city_hash, city_picture(city, files), CityPlan(city), city.timezone)
         self.on_timezone(city.timezone.key)
-        log.info("city in force", extra={"fields": {"city": city.city_id, "city_hash": city_hash}})
+        log.info("city in force", extra={"fields": {"city": city.city_id, "city_hash": city.city_hash}})
 
     def check(self) -> None:
         """Raises WorldError while there is no city, or one that cannot be used; one that could not be read is read."""
@@ -101,12 +107,24 @@ class CityInForce:
 
     def urgency_of(self, breach: Breach) -> Urgency:
         """How urgent a finding is under the city in force."""
-        return self._now.urgency_of(breach)
+        return self._now.plan.urgency_of(breach)
+
+    def route(self, breach: Breach, at_ms: int) -> Route:
+        """Where an order goes under the city in force."""
+        return self._now.plan.route(breach, at_ms)
+
+    def terms(self) -> Terms:
+        """The service terms of orders that open now."""
+        return self._now.plan.terms()
 
     @property
     def timezone(self) -> ZoneInfo:
         """The clock that people there read."""
         return self._now.timezone
+
+    def today(self) -> date:
+        """The day that people there write."""
+        return datetime.now(self.timezone).date()
 
     @property
     def name(self) -> Text:
@@ -138,5 +156,13 @@ class CityInForce:
         return self._now.picture.squads
 
     @property
+    def carriers(self) -> Mapping[str, str]:
+        return self._now.picture.carriers
+
+    @property
     def runbooks(self) -> Mapping[str, Text]:
         return self._now.picture.runbooks
+
+    @property
+    def centres(self) -> Mapping[str, tuple[float, float]]:
+        return self._now.picture.centres

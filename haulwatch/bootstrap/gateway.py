@@ -13,6 +13,7 @@ from connectors.kafka import KafkaIntake, PackingProducer
 from connectors.kafka_cities import CityShelf
 from connectors.kafka_drivers import DriverCommands
 from connectors.kafka_watch import TopicWatch
+from haulwatch.bootstrap.devices import EventsToken, TokenBook, trusts_local
 from haulwatch.bootstrap.feeds import ConnectorsFile, Feeds
 from haulwatch.bootstrap.jt808 import FleetInForce, Jt808Options, gateway_terminals
 from haulwatch.bootstrap.registry_in_force import RegistryInForce
@@ -57,11 +58,15 @@ def gateway(
     jt808: Jt808Options | None = None,
     connectors: ConnectorsFile | None = None,
     pictures: Path | None = None,
+    events_token: EventsToken = "local",
 ) -> Gateway:
     """Puts a gateway together; with `jt808` it hears terminals already, with `connectors` other devices.
 
+    Devices come with one of the tokens of the settings; `events_token` says whether those of this very machine do, too.
+
     Raises WorldError where Kafka or its topics are not there, or an address is taken.
     """
+    tokens = TokenBook(settings.gateway_tokens.splitlines())
     with contextlib.ExitStack() as parts:
         watch = TopicWatch(settings)
         watch.start()
@@ -99,11 +104,13 @@ def gateway(
         feeds.start()
         app = create_gateway(
             intake,
+            tokens,
             allowed_hosts={*LOCAL_HOSTS, host, *allowed_hosts},
             checks=checks | feeds.checks,
             sources=[*sources, feeds.samples],
             drivers=terminals,
             ingest=feeds.routers,
+            local_devices=trusts_local(host, events_token),
         )
         server = http_server(app, host, port, lambda: producer.finish(FINISH_S))
         producer.on_failure = lambda _error: setattr(server, "should_exit", True)

@@ -41,15 +41,15 @@ class Jt808Options:
 
 
 def embedded_terminals(
-    options: Jt808Options, trucks: Iterable[Truck], data: Path, submit_events: SubmitEvents
+    options: Jt808Options, registry: Callable[[], Registry], data: Path, submit_events: SubmitEvents
 ) -> Jt808Server:
     """The server of the embedded system; its secret is made once and kept in `data`. Raises WorldError, AuthorError."""
-    fleet = _fleet(trucks, load_profiles(options.profiles))
+    fleet = FleetInForce(registry, load_profiles(options.profiles))
     limits = within_reach(Limits())
     return Jt808Server(
         options.host,
         options.port,
-        fleet=lambda: fleet,
+        fleet=fleet,
         secret=_kept_secret(data / KEY_FILE),
         submit_events=submit_events,
         limits=limits,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from haulwatch.city import build_city, check_city, city_files, pack_city
+from haulwatch.cli import city_rollouts
 from haulwatch.cli.cluster import add_kafka_options, settings_of
 from haulwatch.domain.text import Lang, Text
 
@@ -26,9 +27,14 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     check.set_defaults(run=run_check)
     show = actions.add_parser("show", help="显示内容、数量和哈希 · contents, counts and hash")
     show.set_defaults(run=run_show)
-    deploy = actions.add_parser("deploy", help="在集群中启用 · put it in force in a cluster")
+    deploy = actions.add_parser(
+        "deploy", help="申请启用（--by），或在集群中直接启用 · propose it (--by), or put it in force in a cluster"
+    )
     deploy.set_defaults(run=run_deploy)
     add_kafka_options(deploy)
+    city_rollouts.add_place(deploy, needed=False)
+    city_rollouts.add_person(deploy, needed=False)
+    city_rollouts.add(actions)
     for action in (check, show, deploy):
         action.add_argument("folder", type=Path, metavar="DIR", help="城市文件夹 · city folder")
         action.add_argument("--json", action="store_true", help="输出 JSON · print JSON")
@@ -72,14 +78,17 @@ def run_show(options: argparse.Namespace) -> int:
 
 
 def run_deploy(options: argparse.Namespace) -> int:
-    """Checks the folder, stores the city and activates it in every partition; what is in force already stays."""
+    """Checks the folder and proposes the city to a second person; or, on a cluster's machine and without a name, stores
+    it and activates it in every partition at once. What is in force already stays."""
     # Not above: who checks a folder need not wait for the libraries of a cluster.
     from connectors.kafka_cities import publish_city
     from haulwatch.bootstrap import load_city
 
     lang: Lang = options.lang
-    settings = settings_of(options)
     city, files = load_city(options.folder)
+    if options.by is not None:
+        return city_rollouts.run_propose(files, options)
+    settings = settings_of(options)
     done = publish_city(settings, city.city_hash, pack_city(files))
     if options.json:
         print(_json({"city_id": city.city_id, "city_hash": city.city_hash, **msgspec.to_builtins(done)}))

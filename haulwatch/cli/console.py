@@ -4,13 +4,25 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 import signal
 import sys
 from pathlib import Path
 
 from haulwatch import logs
+from haulwatch.bootstrap.identity import identity_provider
+from haulwatch.bootstrap.retention import read_retention
 from haulwatch.cli.cluster import add_kafka_options, settings_of
-from haulwatch.cli.run import add_allow_host, add_notify_option, address, notify_of
+from haulwatch.cli.retention import add_retention_option
+from haulwatch.cli.run import (
+    add_allow_host,
+    add_checkpoints_option,
+    add_notify_option,
+    add_oidc_option,
+    address,
+    notify_of,
+    tell_first_administrator,
+)
 
 
 def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -23,11 +35,22 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     parser.add_argument("--http", default="127.0.0.1:8080", metavar="HOST:PORT", help="网页与接口 / pages and API")
     add_allow_host(parser)
     add_notify_option(parser)
+    add_checkpoints_option(parser)
+    add_retention_option(parser)
+    add_oidc_option(parser)
     parser.add_argument(
         "--pictures",
         type=Path,
         metavar="DIR",
         help="网关存图片的共用目录 / folder where gateways keep pictures (default: they are not shown)",
+    )
+    given = os.environ.get("HAULWATCH_ARCHIVE")
+    parser.add_argument(
+        "--archive",
+        type=Path,
+        metavar="DIR",
+        default=Path(given) if given else None,
+        help="归档目录，规则草稿在其上试算 / archive that drafts are tried on (HAULWATCH_ARCHIVE)",
     )
     parser.add_argument("--lang", choices=("zh", "en"), default="zh", help="语言 · language (zh)")
     parser.set_defaults(run=run)
@@ -46,7 +69,20 @@ def run(options: argparse.Namespace) -> int:
     logging.getLogger("alembic").setLevel(logging.WARNING)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: sys.exit(0))  # until the server listens for them: nothing is lost by going
-    process = console(settings, host, port, options.allow_host, notify_of(options), options.pictures)
+    told = notify_of(options)
+    process = console(
+        settings,
+        host,
+        port,
+        options.allow_host,
+        told,
+        options.pictures,
+        options.checkpoints,
+        read_retention(options.retention),
+        options.archive,
+        identity_provider(options.oidc),
+    )
+    tell_first_administrator(process.store, options.lang)
     log = logging.getLogger(__name__)
     log.info("ready", extra={"fields": {"http": options.http, "city": process.city.name.lang(options.lang)}})
     try:

@@ -8,11 +8,13 @@ import tempfile
 import threading
 import time
 import webbrowser
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from haulwatch.bootstrap import Embedded, embedded, load_city
+from haulwatch.bootstrap.demo_people import DemoLogin, demo_people
+from haulwatch.cli.orders import table
 from haulwatch.cli.run import address
 from haulwatch.domain.errors import HaulwatchError, WorldError
 from haulwatch.domain.instants import to_datetime, to_ms
@@ -23,6 +25,7 @@ from haulwatch.synthetic.live import live_events
 
 FEED_EVERY_S = 0.1
 FASTEST = 1000
+SQUADS_A_LINE = 4
 SHANGHAI = timedelta(hours=8)
 
 
@@ -75,9 +78,8 @@ def run(options: argparse.Namespace) -> int:
         feeder = Feeder(system, clock, events)
         feeder.start()
         url = f"http://{options.host}:{options.port}/"
-        print(f"haulwatch 演示 demo · {loaded.name.zh} {loaded.name.en} · {url}", flush=True)
-        print("打开上面的网址，第一张工单几秒内出现；按 Ctrl-C 结束。", flush=True)
-        print("Open the address above: the first order appears within seconds. Ctrl-C ends it.", flush=True)
+        logins = demo_people(system.store, list(loaded.registry.squads.values()))
+        print("\n".join(told(Text(loaded.name.zh, loaded.name.en), url, logins)), flush=True)
         if not options.no_browser:
             threading.Timer(1.0, webbrowser.open, (url,)).start()
         try:
@@ -86,6 +88,30 @@ def run(options: argparse.Namespace) -> int:
             feeder.stop()
             system.stop()
     return 0
+
+
+def told(city: Text, url: str, logins: Sequence[DemoLogin]) -> Iterator[str]:
+    """What is printed: where to look, and a login for every role and squad."""
+    yield f"haulwatch 演示 demo · {city.zh} {city.en} · {url}"
+    yield "打开上面的网址登录，第一张工单几秒内出现；按 Ctrl-C 结束。"
+    yield "Open the address above and log in: the first order appears within seconds. Ctrl-C ends it."
+    yield ""
+    squads = [login for login in logins if login.role == "squad"]
+    people = [login for login in logins if login.role != "squad"]
+    heading = ["账户 login", "密码 password", "角色 role"]
+    yield from table([heading, *([who.account, who.password, f"{who.title.zh} · {who.title.en}"] for who in people)])
+    if squads:
+        phone = url.replace("//127.0.0.1:", "//localhost:") + "squad"
+        yield ""
+        yield f"队员 squads · {phone} · 密码 password {squads[0].password}"
+        yield "（主机名与上面不同，同一浏览器里可以同时是两个身份）(another host name: one browser can be both at once)"
+        for few in batched(squads, SQUADS_A_LINE):
+            yield "  ".join(f"{squad.account} {squad.title.zh}" for squad in few)
+
+
+def batched(logins: Sequence[DemoLogin], size: int) -> Iterator[Sequence[DemoLogin]]:
+    """The logins in parts of `size`."""
+    return (logins[first : first + size] for first in range(0, len(logins), size))
 
 
 class Feeder:

@@ -10,6 +10,7 @@ from haulwatch.cli.cluster import add_kafka_options, settings_of
 from haulwatch.cli.run import (
     add_allow_host,
     add_connectors_option,
+    add_events_token,
     add_jt808_options,
     address,
     connectors_of,
@@ -23,6 +24,7 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     add_kafka_options(parser)
     parser.add_argument("--http", default="127.0.0.1:8081", metavar="HOST:PORT", help="接口地址 / API address")
     add_allow_host(parser)
+    add_events_token(parser)
     add_jt808_options(parser, "默认不接收图片 · default: pictures are refused")
     add_connectors_option(parser)
     parser.add_argument("--lang", choices=("zh", "en"), default="zh", help="语言 · language (zh)")
@@ -46,6 +48,7 @@ def run(options: argparse.Namespace) -> int:
         jt808_options(options),
         connectors_of(options),
         options.pictures,
+        options.events_token,
     )
     log = logging.getLogger(__name__)
     log.info("ready", extra={"fields": {"http": options.http, "partitions": process.producer.partitions}})

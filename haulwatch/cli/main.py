@@ -24,6 +24,8 @@ VERBS = (
     "zones",
     "city",
     "orders",
+    "people",
+    "retention",
     "synth",
     "gateway",
     "topics",
@@ -37,11 +39,14 @@ VERBS = (
     "archive",
 )
 
+WITH_ACTIONS = ("rules",)
+"""Verbs whose actions are modules of their own, imported like verbs."""
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command and returns its exit code."""
     arguments = list(sys.argv[1:] if argv is None else argv)
-    parser = build_parser(_named_verb(arguments))
+    parser = build_parser(_named_verb(arguments), arguments[1] if len(arguments) > 1 else None)
     options = parser.parse_args(arguments)
     lang: Lang = "en" if getattr(options, "lang", "zh") == "en" else "zh"
     try:
@@ -77,15 +82,16 @@ def _named_verb(arguments: Sequence[str]) -> Sequence[str]:
     return [arguments[0]] if arguments and arguments[0] in VERBS else VERBS
 
 
-def build_parser(verbs: Sequence[str] = VERBS) -> argparse.ArgumentParser:
-    """The argument parser with the given verbs."""
+def build_parser(verbs: Sequence[str] = VERBS, action: str | None = None) -> argparse.ArgumentParser:
+    """The argument parser with the given verbs; `action` is the word behind the verb."""
     parser = argparse.ArgumentParser(
         prog="haulwatch", description="渣土车事件规则引擎 · event-driven rules engine for construction-waste trucks"
     )
     parser.add_argument("--version", action="version", version=f"haulwatch {__version__}")
     subparsers = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
     for verb in verbs:
-        importlib.import_module(f"haulwatch.cli.{verb.replace('-', '_')}").add(subparsers)
+        module = importlib.import_module(f"haulwatch.cli.{verb.replace('-', '_')}")
+        module.add(subparsers, action) if verb in WITH_ACTIONS else module.add(subparsers)
     return parser
 
 

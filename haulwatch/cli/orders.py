@@ -1,23 +1,22 @@
-"""`haulwatch orders list|show|audit verify`: what is in the order store, and is its audit whole."""
+"""`haulwatch orders …`: what is in the order store, is its audit whole, what leaves it, where an order would go."""
 
 from __future__ import annotations
 
 import argparse
-import re
 import sys
 import unicodedata
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any, get_args
 
 import msgspec
 
-from haulwatch.dispatch.audit import Checkpoint
-from haulwatch.dispatch.database import check_exists, sqlite_url
+from haulwatch.cli import order_audit, order_packs, order_routes
+from haulwatch.cli.order_store import add_store, opened_store
 from haulwatch.dispatch.lifecycle import STAGE_NAMES, VERDICT_NAMES
-from haulwatch.dispatch.store import OrderStore, open_store
+from haulwatch.dispatch.store import MAX_PAGE, OrderStore
 from haulwatch.domain.breaches import Category, Severity
-from haulwatch.domain.orders import STAGES, Order, OrderDetail, OrderFilter, UnknownOrder
+from haulwatch.domain.order_sheet import csv_lines, masked
+from haulwatch.domain.orders import STAGES, Actor, Order, OrderDetail, OrderFilter, UnknownOrder
 from haulwatch.domain.text import Lang, Text
 
 HEADINGS = (
@@ -39,19 +38,10 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     _add_list(actions)
     show = actions.add_parser("show", help="一张工单的全部内容 · everything about one order")
     show.add_argument("order_id", metavar="ID", help="工单号 · order id, e.g. HW-20260501-0007")
-    _add_common(show, run_show)
-    audit = actions.add_parser("audit", help="审计 · the audit")
-    audit_actions = audit.add_subparsers(dest="audit_action", required=True, metavar="ACTION")
-    verify = audit_actions.add_parser(
-        "verify", help="找出第一条被改动、删除、插入或截去的记录 · name the first broken entry"
-    )
-    verify.add_argument(
-        "--checkpoint",
-        type=_checkpoint,
-        metavar="SEQ:HASH",
-        help="另行保存的链首 · a head of the chain that was kept elsewhere",
-    )
-    _add_common(verify, run_verify)
+    add_store(show, run_show)
+    order_packs.add(actions)
+    order_routes.add(actions)
+    order_audit.add(actions)
 
 
 def _add_list(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -69,16 +59,9 @@ def _add_list(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     parser.add_argument("--since", metavar="INSTANT", help="发现时间不早于，RFC 3339 · detected at or after")
     parser.add_argument("--limit", type=int, default=50, metavar="N", help="一页多少 · page size, at most 500 (50)")
     parser.add_argument("--cursor", help="上一页给出的 next_cursor · from the previous page")
-    _add_common(parser, run_list)
-
-
-def _add_common(parser: argparse.ArgumentParser, run: Any) -> None:
-    where = parser.add_mutually_exclusive_group(required=True)
-    where.add_argument("--data", type=Path, metavar="DIR", help="数据文件夹 · data folder of `haulwatch run`")
-    where.add_argument("--database", metavar="URL", help="数据库地址 · database URL")
-    parser.add_argument("--json", action="store_true", help="输出 JSON · print JSON")
-    parser.add_argument("--lang", choices=("zh", "en"), default="zh", help="语言 · language (zh)")
-    parser.set_defaults(run=run)
+    parser.add_argument("--csv", action="store_true", help="输出 CSV，不分页 · print CSV, all pages")
+    parser.add_argument("--masked", action="store_true", help="CSV 中隐去车牌 · hide the plates in the CSV")
+    add_store(parser, run_list)
 
 
 def run_list(options: argparse.Namespace) -> int:
@@ -91,8 +74,15 @@ def run_list(options: argparse.Namespace) -> int:
         late=options.late,
         since=options.since,
     )
-    store = _open(options)
+    store = opened_store(options)
     try:
+        if options.csv:
+            actor = Actor(f"cli:{order_packs.this_user()}", frozenset({"administrator"}))
+            store.note_export(where, actor=actor, form="csv", plates=not options.masked)
+            orders = _every(store, where)
+            shown = (masked(order) for order in orders) if options.masked else orders
+            sys.stdout.writelines(csv_lines(shown, options.lang))
+            return 0
         page = store.list(where, cursor=options.cursor, limit=options.limit)
     finally:
         store.close()
@@ -107,9 +97,19 @@ def run_list(options: argparse.Namespace) -> int:
     return 0
 
 
+def _every(store: OrderStore, where: OrderFilter) -> Iterator[Order]:
+    cursor: str | None = None
+    while True:
+        page = store.list(where, cursor=cursor, limit=MAX_PAGE)
+        yield from page.orders
+        cursor = page.next_cursor
+        if cursor is None:
+            return
+
+
 def run_show(options: argparse.Namespace) -> int:
     """Prints one order; 1 when there is none of this id."""
-    store = _open(options)
+    store = opened_store(options)
     try:
         detail = store.get(options.order_id)
     except UnknownOrder as error:
@@ -122,40 +122,6 @@ def run_show(options: argparse.Namespace) -> int:
     else:
         print("\n".join(_told(detail, options.lang)))
     return 0
-
-
-def run_verify(options: argparse.Namespace) -> int:
-    """Prints whether the audit is whole; 1 and the first broken entry when it is not."""
-    store = _open(options)
-    try:
-        report = store.verify(options.checkpoint)
-    finally:
-        store.close()
-    lang: Lang = options.lang
-    if options.json:
-        print(_json(report))
-    elif report.problem is None:
-        whole = Text(f"审计完整：{report.entries} 条", f"the audit is whole: {report.entries} entries")
-        head = Text("链首", "head")
-        print(whole.lang(lang))
-        print(f"{head.lang(lang)} {report.head.seq}:{report.head.hash}")
-    else:
-        order = f" ({report.problem.order_id})" if report.problem.order_id else ""
-        print(f"[{report.problem.kind}] {report.problem.text.lang(lang)}{order}")
-    return 0 if report.problem is None else 1
-
-
-def _open(options: argparse.Namespace) -> OrderStore:
-    url = options.database or sqlite_url(options.data)
-    check_exists(url)
-    return open_store(url)
-
-
-def _checkpoint(text: str) -> Checkpoint:
-    if not re.fullmatch(r"[1-9][0-9]{0,17}:[0-9a-f]{64}", text):
-        raise argparse.ArgumentTypeError("SEQ:HASH")
-    seq, _, hashed = text.partition(":")
-    return Checkpoint(int(seq), hashed)
 
 
 def _json(value: Any) -> str:
@@ -216,6 +182,7 @@ def _told(detail: OrderDetail, lang: Lang) -> Iterator[str]:
 
 def _said(detail: dict[str, Any]) -> str:
     """What a person wants to read of an audit entry's detail."""
-    if "data" in detail:
-        return " ".join(f"{name}={value}" for name, value in detail["data"].items())
-    return f"{detail['rule_id']} ×{detail['occurrences']}"
+    if "breach_id" in detail:
+        return f"{detail['rule_id']} ×{detail['occurrences']}"
+    told = detail.get("data", detail)
+    return " ".join(f"{name}={value}" for name, value in told.items())

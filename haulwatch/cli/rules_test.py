@@ -161,17 +161,13 @@ def _coverage_told(coverage: Coverage, lang: Lang) -> Iterator[str]:
         number = len(coverage.never_true)
         yield Text(f"从未成立的条件 {number} 个：", f"conditions that were never true ({number}):").lang(lang)
         yield from (
-            f"  {_place(condition)}  {condition.rule_id}: {_text(condition)}" for condition in coverage.never_true
+            f"  {_place(condition)}  {condition.rule_id}: {condition.shown}" for condition in coverage.never_true
         )
         yield ""
 
 
 def _place(condition: Condition) -> str:
     return f"{condition.file}:{condition.line}:{condition.column}"
-
-
-def _text(condition: Condition) -> str:
-    return f"not ({condition.text})" if condition.negated else condition.text
 
 
 def _summary(tested: Tested) -> Text:
@@ -202,7 +198,7 @@ def _as_json(tested: Tested, coverage: bool) -> dict[str, object]:
             "never_true": [
                 {
                     "rule_id": condition.rule_id,
-                    "condition": _text(condition),
+                    "condition": condition.shown,
                     "file": condition.file,
                     "line": condition.line,
                     "column": condition.column,

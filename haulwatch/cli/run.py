@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from pathlib import Path
+from typing import get_args
 
 from connectors.notify.settings import NotifyFile
 from haulwatch.bootstrap import embedded, load_city
+from haulwatch.bootstrap.devices import EventsToken
 from haulwatch.bootstrap.feeds import ConnectorsFile, read_connectors
+from haulwatch.bootstrap.identity import identity_provider
 from haulwatch.bootstrap.jt808 import Jt808Options
 from haulwatch.bootstrap.notify import read_notify
+from haulwatch.bootstrap.retention import read_retention
+from haulwatch.cli.retention import add_retention_option
+from haulwatch.dispatch.store import OrderStore
 from haulwatch.domain.errors import WorldError
-from haulwatch.domain.text import Text
+from haulwatch.domain.text import Lang, Text
 
 
 def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -22,9 +29,13 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     parser.add_argument("--data", required=True, type=Path, metavar="DIR", help="数据目录 / data folder")
     parser.add_argument("--http", default="127.0.0.1:8080", metavar="HOST:PORT", help="网页与接口 / console and API")
     add_allow_host(parser)
+    add_events_token(parser)
     add_jt808_options(parser, "默认在 --data 中 · default: in --data")
     add_connectors_option(parser)
     add_notify_option(parser)
+    add_checkpoints_option(parser)
+    add_retention_option(parser)
+    add_oidc_option(parser)
     parser.add_argument("--database", metavar="URL", help="工单库 / order database (default: SQLite in --data)")
     parser.add_argument("--lang", choices=("zh", "en"), default="zh")
     parser.set_defaults(run=run)
@@ -48,7 +59,12 @@ def run(options: argparse.Namespace) -> int:
         connectors=connectors_of(options),
         pictures=options.pictures,
         notify=notify_of(options),
+        checkpoints=options.checkpoints,
+        retention=read_retention(options.retention),
+        events_token=options.events_token,
+        identity=identity_provider(options.oidc),
     )
+    tell_first_administrator(system.store, options.lang)
     replayed = system.start()
     shown = f"http://{'127.0.0.1' if host in ('0.0.0.0', '::') else host}:{port}/"
     print(f"haulwatch · {city.name.lang(options.lang)} · {shown} · 重放 replayed {replayed:,}", flush=True)
@@ -68,6 +84,30 @@ def add_allow_host(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="允许的访问域名 / name under which it is reached",
     )
+
+
+def add_events_token(parser: argparse.ArgumentParser) -> None:
+    """Whether events from this machine need a token."""
+    parser.add_argument(
+        "--events-token",
+        choices=get_args(EventsToken),
+        default=os.environ.get("HAULWATCH_EVENTS_TOKEN") or "local",
+        help="本机上报是否免令牌 / whether events from this machine need a token (HAULWATCH_EVENTS_TOKEN; local)",
+    )
+
+
+def tell_first_administrator(store: OrderStore, lang: Lang) -> None:
+    """Where nobody administrates yet, somebody does from now on; the one-time password is told once, here."""
+    made = store.people().first_administrator()
+    if made is None:
+        return
+    name, password = made
+    text = Text(
+        f"haulwatch: 已创建管理员账户 {name}，一次性密码 {password} （只显示这一次，首次登录须修改）",
+        f"haulwatch: made the administrator {name} with the one-time password {password} (shown this once; to be "
+        "changed at the first login)",
+    )
+    print(text.lang(lang), file=sys.stderr, flush=True)
 
 
 def add_jt808_options(parser: argparse.ArgumentParser, pictures: str) -> None:
@@ -95,6 +135,30 @@ def add_notify_option(parser: argparse.ArgumentParser) -> None:
     """Who is told of orders."""
     parser.add_argument(
         "--notify", type=Path, metavar="FILE", help="通知配置 / notify.yaml: chat groups, phones, other platforms"
+    )
+
+
+def add_checkpoints_option(parser: argparse.ArgumentParser) -> None:
+    """Where the audit's head is kept besides its database."""
+    given = os.environ.get("HAULWATCH_CHECKPOINTS")
+    parser.add_argument(
+        "--checkpoints",
+        type=Path,
+        metavar="FILE",
+        default=Path(given) if given else None,
+        help="审计校验点文件，宜在另一块盘或另一台机器 · the audit's heads, best elsewhere (HAULWATCH_CHECKPOINTS)",
+    )
+
+
+def add_oidc_option(parser: argparse.ArgumentParser) -> None:
+    """Who vouches for people besides their passwords."""
+    given = os.environ.get("HAULWATCH_OIDC")
+    parser.add_argument(
+        "--oidc",
+        type=Path,
+        metavar="FILE",
+        default=Path(given) if given else None,
+        help="统一身份认证（OpenID Connect）配置 · single sign-on (HAULWATCH_OIDC)",
     )
 
 

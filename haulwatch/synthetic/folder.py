@@ -30,6 +30,16 @@ lateness: 3s
 gap: 2m
 accuracy_m: 50
 """
+SERVICE_CLOCKS = """\
+# 演示用：几分钟内就能看到提醒和超时 / for the demo: reminders and an overdue order within minutes
+service_clocks:
+  file: {urgent: 2m, normal: 5m, low: 4h working}
+  dispatch: {urgent: 2m, normal: 5m, low: 4h working}
+  accept: {urgent: 2m, normal: 5m, low: 4h working}
+  arrive: {urgent: 20m, normal: 40m, low: 1d working}
+  handle: {urgent: 1h, normal: 2h, low: 2d working}
+  verify: {urgent: 2h, normal: 1d working, low: 2d working}
+"""
 DEPARTMENTS = ("综合执法", "交警", "交通", "住建", "生态环境")
 
 
@@ -281,5 +291,5 @@ def _calendar(today: date) -> str:
     return (
         'working_hours:\n  mon-fri: ["08:30-12:00", "13:30-17:30"]\n'
         f"holidays:\n  - {year}-01-01\n  - {year}-05-01/{year}-05-05\n  - {year}-10-01/{year}-10-07\n"
-        "extra_working_days: []\n"
+        "extra_working_days: []\n" + SERVICE_CLOCKS
     )

@@ -1,0 +1,1 @@
+"""Logging in through a city's own identity service (OpenID Connect): settings and the protocol (docs/people.md)."""
