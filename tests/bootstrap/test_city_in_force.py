@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from haulwatch.bootstrap.city_in_force import CityInForce
 from haulwatch.city import build_city, pack_city
 from haulwatch.console.testing import overweight
+from haulwatch.dispatch.database import sqlite_url
+from haulwatch.dispatch.store import open_store
 from haulwatch.domain.errors import WorldError
 from haulwatch.domain.text import Text
 from haulwatch.testing import SETTINGS, city_files_of
@@ -82,3 +86,23 @@ def test_a_shelf_that_is_away_is_said_and_asked_again(shelf: Shelf) -> None:
     shelf.away = False
     city.check()
     assert city.name.en == "One"
+
+
+def test_a_new_city_changes_where_new_orders_go_and_how_long_they_may_take(shelf: Shelf, tmp_path: Path) -> None:
+    city = CityInForce(shelf.active)
+    store = open_store(sqlite_url(tmp_path), plan=city)
+    squads = "squad_id,name,district_zone,level,departments,hours\nQ1,一队,D1,district,综合执法,\n"
+    store.intake([overweight("b0", 0, "浙E00000")])
+    for number, (minutes, table) in enumerate(((7, {}), (3, {"squads.csv": squads})), start=1):
+        calendar = f"service_clocks: {{file: {{urgent: {minutes}m, normal: {minutes}m, low: {minutes}m}}}}\n"
+        files = city_files_of(tables={"calendar.yaml": calendar, **table})
+        shelf.now = (f"hash-{number}", pack_city(files))
+        city.refresh()
+        store.intake([overweight(f"b{number}", 0, f"浙E0000{number}", zone_ids=["D1"])])
+    found = [
+        (order.clock.limit_min, order.jurisdictions, order.proposed_squad_id, order.duty_desk)
+        for order in reversed(store.list().orders)
+        if order.clock is not None
+    ]
+    assert found == [(10, [], None, False), (7, ["D1"], None, True), (3, ["D1"], "Q1", False)]
+    store.close()

@@ -94,7 +94,10 @@ def sound_city() -> dict[str, bytes]:
             "squad_id,name,district_zone,level,departments,hours,channel\n"
             "Q-1,城东中队,D-1,district,综合执法;住建,00:00-12:00;12:00-24:00,console\n"
         ).encode(),
-        "calendar.yaml": b'working_hours:\n  mon-fri: ["08:30-12:00"]\nholidays:\n  - 2026-10-01/2026-10-07\n',
+        "calendar.yaml": (
+            b'working_hours:\n  mon-fri: ["08:30-12:00"]\nholidays:\n  - 2026-10-01/2026-10-07\n'
+            b"service_clocks:\n  file: {urgent: 10m, low: 1d working}\n"
+        ),
     }
 
 

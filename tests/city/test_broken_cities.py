@@ -79,6 +79,13 @@ CALENDAR: list[Case] = [
     ("calendar.yaml", "2026-10-01/2026-10-07", "2026-10-07/2026-10-01", "C038", 4, "2026-10-07/2026-10-01"),
     ("calendar.yaml", "2026-10-01/2026-10-07", "国庆节", "C029", 4, "国庆节"),
     ("calendar.yaml", "holidays:", "holiday:", "C013", 3, "holiday"),
+    ("calendar.yaml", "urgent: 10m", "urgent: 10", "C016", 6, "10"),
+    ("calendar.yaml", "urgent: 10m", "urgent: 0m", "C015", 6, "0m"),
+    ("calendar.yaml", "urgent: 10m", "urgent: 366d", "C015", 6, "366d"),
+    ("calendar.yaml", "urgent: 10m", "urgent: 10m wrking", "C016", 6, "10m wrking"),
+    ("calendar.yaml", "urgent: 10m", "urgend: 10m", "C013", 6, "urgend"),
+    ("calendar.yaml", "  file:", "  fil:", "C013", 6, "fil"),
+    ("calendar.yaml", 'mon-fri: ["08:30-12:00"]', "mon-fri: []", "C042", 6, "1d working"),
 ]
 ZONES: list[Case] = [
     ("geofences/zones.geojson", '"parent": "D-1"', '"parent": "D-2"', "Z017", 6, ""),

@@ -14,6 +14,7 @@ from haulwatch.city import build_city, check_city, city_files, pack_city, unpack
 from haulwatch.city.tables import TRUCKS, load_table
 from haulwatch.domain.errors import WorldError
 from haulwatch.domain.registry import Hours
+from haulwatch.domain.service import Limit
 
 Files = dict[str, bytes]
 
@@ -197,3 +198,11 @@ def test_a_folder_gives_what_belongs_and_what_seems_to(files: Files, tmp_path: P
     ]
     with pytest.raises(WorldError):
         city_files(tmp_path / "nowhere")
+
+
+def test_limits_are_as_written_and_a_working_day_is_as_long_as_the_city_has_it(files: Files) -> None:
+    assert build_city(files).limits == {"file": {"urgent": Limit(10), "low": Limit(210, working=True)}}
+    files["calendar.yaml"] = b"service_clocks: {verify: {low: 2d1h30m working, normal: 1d}}\n"
+    assert build_city(files).limits == {"verify": {"low": Limit(2 * 450 + 90, working=True), "normal": Limit(1440)}}
+    del files["calendar.yaml"]
+    assert build_city(files).limits == {}

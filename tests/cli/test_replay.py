@@ -6,6 +6,7 @@ import gzip
 import io
 import json
 import random
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -20,9 +21,16 @@ from haulwatch.cli.main import main
 from haulwatch.domain.events import Event
 from haulwatch.testing import city_files_of, position, sighting, weighing
 from haulwatch.wire import encode_event
+from tests.durable import durable_or_skip
 from tests.streams.test_processor import FAST, UNCOVERED, rule
 from tests.test_wire import BAD
 
+PAIR = rule(
+    "pair",
+    "sequence:\n        - {as: seen, on: sighting}\n        - as: again\n          on: sighting\n"
+    "          where: camera_id != seen.camera_id\n      within: 1h",
+    "uncovered",
+)
 HEAVY = rule("heavy", "on: weighing\n      where: over_ratio(gross_kg) > 0", "overweight")
 EVENTS: list[Event] = [
     position(0, speed_kmh=40, load="full", cover="open", received_s=0.5),
@@ -214,11 +222,42 @@ def test_a_broken_city_is_told_with_all_its_places(
     assert "city.yaml:2" in capsys.readouterr().err
 
 
-def test_an_engine_that_is_not_here_is_refused_and_not_replaced(
+def on_the_second_engine(city: Path) -> None:
+    settings = city / "city.yaml"
+    settings.write_text(settings.read_text(encoding="utf-8") + "rules_engine: durable\n", encoding="utf-8")
+
+
+def test_an_engine_that_is_not_installed_is_refused_and_not_replaced(
+    city: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a").write_bytes(ndjson(EVENTS))
+    on_the_second_engine(city)
+    monkeypatch.delitem(sys.modules, "rules.durable_book", raising=False)
+    monkeypatch.setitem(sys.modules, "durable_rules_engine", None)  # as Python notes what cannot be imported
+    assert replay(city, tmp_path / "a") == 3
+    assert "haulwatch[durable]" in capsys.readouterr().err
+
+
+def test_the_second_engine_gives_the_same_breaches(city: Path, tmp_path: Path) -> None:
+    durable_or_skip()
+    (tmp_path / "a").write_bytes(ndjson(EVENTS))
+    assert replay(city, tmp_path / "a", "--out", tmp_path / "native") == 0
+    on_the_second_engine(city)
+    assert replay(city, tmp_path / "a", "--out", tmp_path / "durable") == 0
+    native, durable = (
+        [breach | {"city_hash": None} for breach in breaches(tmp_path / engine)] for engine in ("native", "durable")
+    )
+    assert native
+    assert durable == native
+
+
+def test_what_the_second_engine_cannot_express_is_told_at_its_place(
     city: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "a").write_bytes(ndjson(EVENTS))
-    settings = city / "city.yaml"
-    settings.write_text(settings.read_text(encoding="utf-8") + "rules_engine: durable\n", encoding="utf-8")
-    assert replay(city, tmp_path / "a") == 3
-    assert "durable" in capsys.readouterr().err
+    on_the_second_engine(city)
+    (city / "rules" / "pair.yaml").write_text("rules:\n" + PAIR, encoding="utf-8")
+    assert replay(city, tmp_path / "a") == 2
+    told = capsys.readouterr().err
+    assert re.search(r"rules/pair\.yaml:\d+:18 +error\[E043\]", told)
+    assert "camera_id != seen.camera_id" in told

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from haulwatch.domain.derived import DerivedEvent
+from haulwatch.domain.derived import DerivedEvent, TripEnd
 from haulwatch.domain.events import Position
 from haulwatch.domain.fusion import fuse_position, fuse_sighting, fuse_weighing
 from haulwatch.domain.instants import to_ms
@@ -21,8 +21,8 @@ from haulwatch.domain.motion import (
     track_rows,
 )
 from haulwatch.domain.registry import Permit, Truck
-from haulwatch.domain.trips import PermitTable
-from haulwatch.domain.trucks import Pending, TruckState
+from haulwatch.domain.trips import PermitTable, advance_trip
+from haulwatch.domain.trucks import Pending, TruckState, ZoneView
 from haulwatch.testing import PLATE, city_of, manifest, position, sighting, square, weighing
 from streams.pipeline import apply_event
 from streams.runtime import CityRuntime
@@ -301,3 +301,23 @@ def test_what_the_gate_camera_saw_counts_for_the_trip_that_begins(runtime: CityR
     assert state.trip.started_ms == ms(road)
     # Seen long before it left, it may have been somebody else's load.
     assert play(runtime, sorted([*log, sighting(200, load="full", load_confidence=0.9), road], key=ms))[0].trip is None
+
+
+@pytest.mark.parametrize(
+    ("destinations", "expected"),
+    [(["D1"], True), (["D2"], False), (["D2", "D1"], True), (["D2", None], None), ([], None)],
+)
+def test_whether_a_permit_names_the_place_of_unloading(destinations: list[str | None], expected: bool | None) -> None:
+    permits = [
+        Permit(permit_id=f"P{number}", origin_zone="S1", destination_zone=destination)
+        for number, destination in enumerate(destinations)
+    ]
+    table = PermitTable([*permits, Permit(permit_id="Q", origin_zone="S9")], lambda _ms: date(2026, 5, 1))
+    state = TruckState(PLATE, load="full", source_zone="S1", source_until_ms=1000)
+    derived: list[DerivedEvent] = []
+    advance_trip(state, table, "left", 0, derived)
+    state.load, state.zones.view = "empty", ZoneView(ids=("D1", "T1"), disposal_site=("D1",), transfer_site=("T1",))
+    advance_trip(state, table, "unloaded", 60_000, derived)
+    end = derived[-1]
+    assert isinstance(end, TripEnd)
+    assert (end.outcome, end.zone_id, end.destination_permitted) == ("unloaded", "D1", expected)

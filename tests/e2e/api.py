@@ -5,20 +5,30 @@ from __future__ import annotations
 import json
 import urllib.error
 import urllib.request
-from typing import Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tests.e2e.children import Child
 
 ANSWER_S = 30.0
 
 
 class Api:
-    """Its addresses: `events_url` takes events, `url` is the console's."""
+    """Its addresses: `events_url` takes events, `url` is the console's. `child` is the process that has the orders."""
 
     url: str
     events_url: str
+    child: Child
+
+    @property
+    def who(self) -> dict[str, str]:
+        """The header of somebody who may do everything."""
+        return self.child.who
 
     def get(self, path: str) -> Any:
         """The JSON answer of a GET."""
-        return answer_of(self.url + path)
+        return answer_of(self.url + path, self.who)
 
     def post(self, body: bytes, content_type: str = "application/x-ndjson") -> tuple[int, Any]:
         """Status and JSON answer of posting events."""
@@ -44,9 +54,9 @@ class Api:
             cursor = f"&cursor={page['next_cursor']}"
 
 
-def answer_of(url: str) -> Any:
-    """The JSON answer of a GET. Raises URLError (HTTPError for a status of 400 or more)."""
-    with urllib.request.urlopen(url, timeout=ANSWER_S) as answer:
+def answer_of(url: str, who: Mapping[str, str] | None = None) -> Any:
+    """The JSON answer of a GET, as `who` asks. Raises URLError (HTTPError for a status of 400 or more)."""
+    with urllib.request.urlopen(urllib.request.Request(url, headers=dict(who or {})), timeout=ANSWER_S) as answer:
         return json.load(answer)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import signal
 import subprocess
@@ -10,8 +11,10 @@ import time
 import urllib.error
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from tests.e2e.api import answer_of
+from tests.logins import bearer_at
 
 STARTUP_S = 60.0
 STOP_S = 60.0
@@ -29,6 +32,17 @@ class Child:
         self._environment = {**os.environ, "PYTHONUNBUFFERED": "1", **(environment or {})}
         self.starts = 0
         self.process: subprocess.Popen[bytes] | None = None
+
+    @functools.cached_property
+    def who(self) -> dict[str, str]:
+        """The header of a service that may do everything, made in its order store when first asked for."""
+        if "--data" in self._arguments:
+            return bearer_at(Path(self._arguments[self._arguments.index("--data") + 1]))
+        return bearer_at(self._environment["HAULWATCH_DATABASE"])
+
+    def get(self, path: str) -> Any:
+        """The JSON answer of a GET."""
+        return answer_of(self.url + path, self.who)
 
     def start(self) -> None:
         """Starts it; does not wait until it is ready."""

@@ -56,7 +56,7 @@ class Cluster(Api):
         self.deploy(city)
         self.children: dict[str, Child] = {}
         self.gateway = self._child(GATEWAY, GATEWAY, *gateway, **(secrets or {}))
-        self.console = self._child(CONSOLE, CONSOLE)
+        self.console = self.child = self._child(CONSOLE, CONSOLE)
         self.url, self.events_url = self.console.url, self.gateway.url
         self._workers = 0
         self.gateway.start()

@@ -28,6 +28,7 @@ from haulwatch.domain.deliveries import NewDelivery
 from haulwatch.domain.errors import WorldError
 from haulwatch.domain.orders import ROLES, Actor, Order
 from haulwatch.domain.text import Text
+from tests.logins import cookie_of
 
 pytestmark = pytest.mark.browser
 PATIENCE_MS = 30_000
@@ -81,8 +82,15 @@ class Desk:
 
     def watch(self, page: Page) -> None:
         """Notes every request and every complaint of the browser."""
-        page.on("console", lambda m: self.complaints.append(m.text) if m.type in ("error", "warning") else None)
+        page.on(
+            "console", lambda message: self.complain(message.text) if message.type in ("error", "warning") else None
+        )
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
+
+    def complain(self, text: str) -> None:
+        """Notes a complaint; that a console knows no login, or no photos, is none."""
+        if "404 (Not Found)" not in text:
+            self.complaints.append(text)
 
     def happens(self, **changes: Any) -> Order:
         """An overweight truck is found just now."""
@@ -97,7 +105,12 @@ class Desk:
     def open(self, path: str = "/") -> None:
         """Opens the console and waits until it is live."""
         self.page.goto(self.url + path)
-        expect(self.page.locator(".connection")).to_contain_text("实时")
+        self.is_live(self.page)
+
+    def is_live(self, page: Page) -> None:
+        """Waits until the page follows the stream and shows the list as it was: what happens from now on is news."""
+        expect(page.locator(".connection")).to_contain_text("实时")
+        expect(page.locator("hw-list .standing [role=status]")).to_contain_text("共")
 
 
 @pytest.fixture
@@ -110,10 +123,20 @@ def desk(browser: Browser, tmp_path: Path) -> Iterator[Desk]:
     line = SteeredLine()
     pictures = PictureFolder(tmp_path / "pictures")
     settings = ConsoleSettings(live=QUICK)
-    app = create_app(store, feed, SteeredIntake(), small_city(), settings=settings, drivers=line, pictures=pictures)
+    app = create_app(
+        store,
+        store.people(),
+        feed,
+        SteeredIntake(),
+        small_city(),
+        settings=settings,
+        drivers=line,
+        pictures=pictures,
+    )
     with served(app) as url:
         context = browser.new_context(viewport={"width": 1600, "height": 900}, locale="zh-CN")
         context.set_default_timeout(PATIENCE_MS)
+        context.add_cookies([cookie_of(store, url)])
         page = context.new_page()
         found = Desk(page, context, store, feed, url, line, pictures)
         context.on("request", lambda request: note(found, request))
@@ -153,13 +176,11 @@ def test_an_order_appears_live_behind_a_pill_and_explains_itself(desk: Desk) -> 
     expect(detail.locator(".history li")).to_have_count(1)
 
 
-def test_an_order_is_filed_and_another_rejected_with_a_reason(desk: Desk) -> None:
+def test_an_order_is_filed_and_for_another_a_rejection_is_asked_with_a_reason(desk: Desk) -> None:
     page = desk.page
     first, second = desk.happens(), desk.happens(truck_id="浙E99999")
     desk.open(f"/orders/{first.order_id}")
     page.get_by_role("button", name="立案", exact=True).click()
-    page.get_by_role("dialog").get_by_label("操作人").fill("张三")
-    page.get_by_role("dialog").get_by_role("button", name="立案", exact=True).click()
     expect(page.locator("hw-detail .chip.stage")).to_have_text("已立案")
     expect(page.locator("hw-detail .history")).to_contain_text("张三 立案")
     assert desk.stage(first) == "filed"
@@ -173,9 +194,9 @@ def test_an_order_is_filed_and_another_rejected_with_a_reason(desk: Desk) -> Non
     dialog.get_by_label("原因").select_option(label="其他")
     dialog.get_by_label("说明").fill("车牌看不清")
     dialog.get_by_role("button", name="不予立案").click()
-    expect(page.locator("hw-detail .chip.stage")).to_have_text("不予立案")
+    expect(page.locator("hw-detail .request")).to_contain_text("车牌看不清")
     expect(page.locator("hw-detail .history")).to_contain_text("车牌看不清")
-    assert desk.stage(second) == "rejected"
+    assert desk.stage(second) == "new"  # until another person approves
 
 
 def test_the_driver_is_called_and_the_answer_is_shown_and_kept(desk: Desk) -> None:
@@ -184,7 +205,6 @@ def test_the_driver_is_called_and_the_answer_is_shown_and_kept(desk: Desk) -> No
     desk.open(f"/orders/{order.order_id}")
     page.get_by_role("button", name="呼叫驾驶员").click()
     dialog = page.get_by_role("dialog")
-    dialog.get_by_label("操作人").fill("张三")
     dialog.get_by_role("button", name="发送").click()
     expect(dialog).to_contain_text("请写下要说的话")
     dialog.get_by_role("button", name="请立即盖好篷布").click()
@@ -231,8 +251,6 @@ def test_keys_alone_are_enough(desk: Desk) -> None:
     page = desk.page
     older, newer = desk.happens(), desk.happens(truck_id="浙E99999")
     desk.open()
-    page.get_by_label("操作人").fill("张三")
-    page.get_by_label("操作人").blur()
     page.keyboard.press("j")
     expect(page.locator("#detail-title")).to_be_visible()
     page.keyboard.press("j")
@@ -253,8 +271,6 @@ def test_what_another_dispatcher_did_is_seen_and_a_stale_command_says_so(desk: D
     page = desk.page
     order = desk.happens()
     desk.open(f"/orders/{order.order_id}")
-    page.get_by_label("操作人").fill("张三")
-    page.get_by_label("操作人").blur()
     page.route("**/api/v1/orders/*", lambda route: route.abort())  # this screen falls behind
     other = Actor("李四", frozenset(ROLES))
     desk.store.command(order.order_id, "file", expected_version=1, actor=other)
@@ -287,6 +303,7 @@ def test_two_tabs_share_one_stream_and_both_stay_live(desk: Desk) -> None:
     second = desk.context.new_page()
     desk.watch(second)
     second.goto(desk.url)
+    desk.is_live(second)
     expect(second.locator(".connection")).to_contain_text("2 辆车")
     desk.happens()
     for page in (desk.page, second):
@@ -357,7 +374,8 @@ def test_a_server_that_went_away_is_said_and_what_was_missed_arrives(browser: Br
     made = 0
 
     def app() -> FastAPI:
-        return create_app(store, SteeredFeed(), SteeredIntake(), small_city(), settings=ConsoleSettings(live=QUICK))
+        settings = ConsoleSettings(live=QUICK)
+        return create_app(store, store.people(), SteeredFeed(), SteeredIntake(), small_city(), settings=settings)
 
     def happens() -> None:
         nonlocal made
@@ -367,6 +385,7 @@ def test_a_server_that_went_away_is_said_and_what_was_missed_arrives(browser: Br
     with browser.new_context(viewport={"width": 1600, "height": 900}) as context:
         page = context.new_page()
         with served(app()) as url:
+            context.add_cookies([cookie_of(store, url)])
             page.goto(url)
             expect(page.locator(".connection")).to_contain_text("实时")
             happens()

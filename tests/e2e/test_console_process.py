@@ -83,7 +83,7 @@ def orders_at(child: Child) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     cursor = ""
     while True:
-        page = answer_of(f"{child.url}/api/v1/orders?limit=200{cursor}")
+        page = child.get(f"/api/v1/orders?limit=200{cursor}")
         found += page["orders"]
         if not page["next_cursor"]:
             return found
@@ -101,7 +101,7 @@ def ready(child: Child) -> dict[str, Any]:
 
 
 def count(child: Child) -> int:
-    return sum(answer_of(f"{child.url}/api/v1/orders/counts")["counts"].values())
+    return sum(child.get("/api/v1/orders/counts")["counts"].values())
 
 
 def status(url: str, data: bytes | None = None) -> int:
@@ -134,18 +134,18 @@ def test_from_no_city_to_the_next_one(consoles: Consoles) -> None:
     wait_until(lambda: list(ready(child)) == ["city"], "only the city is missing", WAIT_S)
     assert "haulwatch city deploy" in ready(child)["city"]["en"]
     assert status(f"{child.url}/") == 200
-    city = answer_of(f"{child.url}/api/v1/city")
+    city = child.get("/api/v1/city")
     assert (city["name"]["en"], city["zones"]["features"]) == ("no city deployed", [])
 
     consoles.deploy(RULE.replace("URGENCY", "low").replace("RUNBOOK", "甲"))
     child.wait_ready()
-    assert answer_of(f"{child.url}/api/v1/city")["name"]["en"] == "Test"
+    assert child.get("/api/v1/city")["name"]["en"] == "Test"
     consoles.find(1)
     wait_until(lambda: count(child) == 1, "an order", WAIT_S)
 
     other = SETTINGS.replace("Test", "Other").replace("Asia/Shanghai", "America/Los_Angeles")
     consoles.deploy(RULE.replace("URGENCY", "urgent").replace("RUNBOOK", "乙"), other)
-    wait_until(lambda: answer_of(f"{child.url}/api/v1/city")["name"]["en"] == "Other", "the other city", WAIT_S)
+    wait_until(lambda: child.get("/api/v1/city")["name"]["en"] == "Other", "the other city", WAIT_S)
     consoles.find(2)
     wait_until(lambda: count(child) == 2, "another order", WAIT_S)
     newer, older = orders_at(child)
@@ -153,7 +153,7 @@ def test_from_no_city_to_the_next_one(consoles: Consoles) -> None:
         ("low", "HW-20260501-0001"),
         ("urgent", "HW-20260430-0001"),
     ]
-    assert answer_of(f"{child.url}/api/v1/orders/{newer['order_id']}")["runbook"]["zh"] == "乙"
+    assert child.get(f"/api/v1/orders/{newer['order_id']}")["runbook"]["zh"] == "乙"
 
 
 @pytest.mark.kafka
@@ -162,7 +162,7 @@ def test_events_are_the_gateways(consoles: Consoles) -> None:
     child = consoles.add()
     child.wait_ready()
     assert status(f"{child.url}/api/v1/events", b"[]") == 404
-    assert "/api/v1/events" not in answer_of(f"{child.url}/api/v1/openapi.json")["paths"]
+    assert "/api/v1/events" not in child.get("/api/v1/openapi.json")["paths"]
 
 
 @pytest.mark.kafka
@@ -173,7 +173,7 @@ def test_breaches_become_orders_on_the_page_and_in_the_topic(consoles: Consoles)
     child.wait_ready()
     consoles.find(*range(20))
     wait_until(lambda: count(child) == 20, "twenty orders", WAIT_S)
-    assert [one["truck_id"] for one in answer_of(f"{child.url}/api/v1/trucks")["trucks"]] == ["浙E00001"]
+    assert [one["truck_id"] for one in child.get("/api/v1/trucks")["trucks"]] == ["浙E00001"]
     wait_until(lambda: len(consoles.work_orders()) == 20, "twenty in the topic", WAIT_S)
     figures = figures_of(child.url)
     assert figures['haulwatch_breaches_total{outcome="opened"}'] == 20
@@ -300,7 +300,7 @@ def test_a_broker_that_goes_and_comes_back(
     consoles.deploy(settings=SETTINGS.replace("Test", "Other"))
     wait_until(lambda: count(child) == 2, "another order", WAIT_S)
     wait_until(lambda: len(consoles.work_orders()) == 2, "both published", WAIT_S, 0.5)
-    wait_until(lambda: answer_of(f"{child.url}/api/v1/city")["name"]["en"] == "Other", "the other city", WAIT_S)
+    wait_until(lambda: child.get("/api/v1/city")["name"]["en"] == "Other", "the other city", WAIT_S)
     own_broker.kill()
     wait_until(lambda: "kafka" in ready(child), "it says so again", WAIT_S)
     assert child.stop() == 0

@@ -158,8 +158,8 @@ def call_driver(cluster: Cluster, order_id: str, **body: Any) -> Any:
     """What the terminal says to the console."""
     request = urllib.request.Request(
         f"{cluster.url}/api/v1/orders/{quote(order_id)}/driver",
-        json.dumps({"actor": "李四", **body}).encode(),
-        {"Content-Type": "application/json"},
+        json.dumps(body).encode(),
+        {"Content-Type": "application/json", **cluster.who},
     )
     with urllib.request.urlopen(request, timeout=60) as answer:
         return json.load(answer)

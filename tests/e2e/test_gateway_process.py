@@ -30,6 +30,7 @@ from tests.servers import free_port
 
 PARTITIONS = 3
 WAIT_S = 90.0
+TOKEN = "only-in-tests-" + "7" * 32
 Gateway = Callable[[ClusterSettings], Child]
 
 
@@ -40,7 +41,7 @@ def gateway_on(tmp_path: Path) -> Iterator[Gateway]:
     def start(settings: ClusterSettings) -> Child:
         address = f"127.0.0.1:{free_port()}"
         where = ("--kafka", settings.kafka, "--topic-prefix", settings.topic_prefix, "--http", address)
-        environment = {"HAULWATCH_LOG_FORMAT": "json"}
+        environment = {"HAULWATCH_LOG_FORMAT": "json", "HAULWATCH_GATEWAY_TOKENS": f"scale-1 {TOKEN}"}
         child = Child("gateway", ("gateway", *where), f"http://{address}", tmp_path / "gateway.log", environment)
         child.start()
         started.append(child)
@@ -60,8 +61,9 @@ def answers(child: Child) -> bool:
         return False
 
 
-def get(child: Child, path: str) -> tuple[int, Any]:
-    return call(urllib.request.Request(child.url + path))[:2]
+def get(child: Child, path: str, token: str | None = None) -> tuple[int, Any]:
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    return call(urllib.request.Request(child.url + path, headers=headers))[:2]
 
 
 def post(child: Child, body: bytes, headers: dict[str, str] | None = None) -> tuple[int, Any, Message]:
@@ -114,7 +116,8 @@ def test_it_is_ready_when_a_city_is_deployed(gateway_on: Gateway, cluster: Clust
     assert (status, list(body["problems"])) == (503, ["city"])
     deploy(cluster)
     wait_until(lambda: get(gateway, "/readyz") == (200, {"status": "ok"}), "it is ready", WAIT_S)
-    paths = get(gateway, "/api/v1/openapi.json")[1]["paths"]
+    assert get(gateway, "/api/v1/openapi.json")[0] == 401
+    paths = get(gateway, "/api/v1/openapi.json", TOKEN)[1]["paths"]
     assert set(paths) == {"/api/v1/events", "/healthz", "/readyz", "/metrics"}
     assert get(gateway, "/api/v1/orders")[0] == 404
     assert gateway.stop() == 0

@@ -82,9 +82,10 @@ def embedded(tmp_path: Path) -> Haulwatch:
 
 def call_driver(system: Haulwatch, truck_id: str, words: str) -> Any:
     """The answer of the terminal to a text."""
-    body = json.dumps({"text": words, "actor": "李四"}).encode()
+    body = json.dumps({"text": words}).encode()
     url = f"{system.url}/api/v1/trucks/{quote(truck_id)}/text"
-    with urllib.request.urlopen(urllib.request.Request(url, body, {"Content-Type": "application/json"})) as answer:
+    headers = {"Content-Type": "application/json", **system.who}
+    with urllib.request.urlopen(urllib.request.Request(url, body, headers)) as answer:
         return json.load(answer)
 
 

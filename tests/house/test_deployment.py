@@ -145,7 +145,7 @@ def test_no_password_has_a_default() -> None:
     variables = re.findall(r"\$\{(\w*(?:PASSWORD|SECRET|TOKEN)\w*)(:?[-?]?)", COMPOSE_TEXT)
     assert variables
     assert {operator for _, operator in variables} == {":?"}
-    assert re.findall(r"^\w*(?:PASSWORD|SECRET|TOKEN)\w*=(.*)$", EXAMPLE, re.MULTILINE) == [""]
+    assert re.findall(r"^\w*(?:PASSWORD|SECRET|TOKEN)\w*=(.*)$", EXAMPLE, re.MULTILINE) == ["", ""]
     for service in SERVICES.values():
         for name, value in service.get("environment", {}).items():
             if "PASSWORD" in name or "SECRET" in name:

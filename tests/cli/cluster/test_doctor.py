@@ -44,13 +44,16 @@ def text_of(command: Command, name: str, *options: str | Path) -> str:
 def member(settings: ClusterSettings, group: str, topic: str) -> Iterator[None]:
     """A live member of a consumer group that has acknowledged all of a topic."""
     consumer = KafkaConsumer(
-        topic,
         bootstrap_servers=settings.brokers,
         group_id=f"{settings.topic_prefix}-{group}",
         enable_auto_commit=False,
         metadata_max_age_ms=500,  # the topic is new
     )
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120  # the group may form slowly beside other tests
+    # A leader that has not heard of the partitions yet would give itself none, and not ask again.
+    while not consumer.partitions_for_topic(topic):
+        assert time.monotonic() < deadline
+    consumer.subscribe([topic])
     while not consumer.assignment():
         consumer.poll(200)
         assert time.monotonic() < deadline

@@ -19,7 +19,6 @@ import pytest
 
 from haulwatch.bootstrap import archive as bootstrap_archive
 from haulwatch.bootstrap.archive import Archiver, LocalSource
-from haulwatch.bootstrap.embedded import LOG_FILE
 from haulwatch.city import build_city, city_files, pack_city
 from haulwatch.cli.main import main
 from haulwatch.domain.events import Event
@@ -27,7 +26,7 @@ from haulwatch.domain.instants import to_ms
 from haulwatch.testing import at, city_files_of, position
 from haulwatch.wire import decode_logged, encode_event
 from streams.local_host import LocalHost
-from streams.local_log import LocalLog
+from streams.local_log import LOG_FILE, LocalLog
 from tests.connectors.archive.logs import read_back
 from tests.connectors.archive.test_writing import HOUR, files, fix
 from tests.properties.traffic import PLATES, TABLES, ZONES, stream

@@ -15,11 +15,10 @@ import pytest
 from connectors.archive import durable, writing
 from connectors.archive.layout import UNFINISHED, parts_in
 from connectors.archive.parts import Part
-from haulwatch.bootstrap.embedded import LOG_FILE
 from haulwatch.domain.events import Event
 from haulwatch.testing import position
 from haulwatch.wire import encode_event
-from streams.local_log import LocalLog
+from streams.local_log import LOG_FILE, LocalLog
 from tests.connectors.archive.logs import MemoryLog, archived, random_log, read_back
 
 STEPS = ("sync", "make_folder", "rename", "write", "remove")

@@ -13,6 +13,7 @@ from connectors.archive import parts
 from connectors.archive.layout import parts_in
 from connectors.archive.reading import Archive
 from connectors.recorded import Recorded
+from connectors.shares import Share
 from connectors.window import Window
 from haulwatch.domain.errors import WorldError
 from haulwatch.domain.instants import to_ms
@@ -129,3 +130,21 @@ def test_a_window_of_a_file_goes_by_receipt_and_keeps_what_nobody_can_read() -> 
     window = Window(to_ms(at(50)), to_ms(at(50) + timedelta(milliseconds=1)))
     assert list(window.of([early, bare, bad])) == [bare, bad]
     assert list(Window().of([early, bare, bad])) == [early, bare, bad]
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_share_of_the_trucks_is_read_as_it_is_cut_from_the_whole(
+    seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parts, "BATCH_ROWS", 5)
+    monkeypatch.setattr(parts, "GROUP_ROWS", 10)
+    rng = Random(seed)
+    archived(random_log(rng, 2, disorder_s=3_000.0), tmp_path)
+    start_ms = to_ms(at(0))
+    windows = [Window(), Window(start_ms + rng.randrange(4_000_000), start_ms + 4_000_000 + rng.randrange(4_000_000))]
+    for window in windows:
+        archive = Archive([tmp_path], window)
+        for number in range(3):
+            share = Share(number, 3)
+            cut = {name: list(share.of_log(log)) for name, log in archive.logs().items()}
+            assert {name: list(log) for name, log in archive.logs(share).items()} == cut

@@ -35,7 +35,8 @@ def test_a_good_file() -> None:
     file = file_of(GOOD)
     assert [channel.rate for channel in file.channels.values()] == [20, 20, 100, 30]
     assert file.routes[0].late is False
-    assert file.squads_on == ("dispatched", "rework", "void")
+    told = ("dispatched", "rework", "on_hold", "resumed", "void", "merged", "transferred", "reminder", "overdue")
+    assert file.squads_on == told
 
 
 @pytest.mark.parametrize(

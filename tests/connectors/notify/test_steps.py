@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from connectors.notify.steps import STEPS, deliveries_of, step_of, unknown_channel_of
-from haulwatch.domain.orders import COMMANDS, STAGES, Change
+from haulwatch.domain.orders import COMMANDS, STAGES, Change, Pending
 from haulwatch.domain.registry import Squad
 from tests.connectors.notify.conftest import NOW_MS, SQUADS, a_delivery, file_of
 
@@ -37,8 +37,14 @@ def told(route: str, change: Change) -> list[tuple[str, str]]:
         ("finding", "on_site", "finding"),
         ("file", "filed", "filed"),
         ("dispatch", "dispatched", "dispatched"),
-        ("rework", "dispatched", "rework"),
-        ("void", "void", "void"),
+        ("rework", "rework", "rework"),
+        ("approve", "void", "void"),
+        ("approve", "on_site", "extended"),
+        ("decline", "on_site", "declined"),
+        ("resume", "on_site", "resumed"),
+        ("answer", "on_site", "answered"),
+        ("reminder", "on_site", "reminder"),
+        ("overdue_red", "on_site", "overdue_red"),
         ("something new", "filed", None),
     ],
 )
@@ -46,9 +52,23 @@ def test_steps(kind: str, stage: str, step: str | None) -> None:
     assert step_of(a_change(kind, stage=stage)) == step
 
 
-def test_every_stage_that_a_command_leads_to_is_a_step() -> None:
-    assert set(STAGES) - {"new"} | {"opened", "finding", "rework"} == set(STEPS)
-    assert "rework" in COMMANDS
+def test_a_request_is_not_what_it_asks_for() -> None:
+    pending = Pending(command="void", data={"reason": "演练"}, by="wang", at="2026-05-01T00:00:00.000Z")
+    change = a_change("void", stage="on_site", pending=pending)
+    assert step_of(change) == "approval_asked"
+    assert told("{on: [void], channels: [duty]}", change) == []
+    assert told("{on: [approval_asked], channels: [duty]}", change) == [("approval_asked", "duty")]
+
+
+def test_an_approval_is_told_once_to_who_asks_for_it_and_for_what_follows() -> None:
+    change = a_change("approve", stage="void")
+    assert told("{on: [approved, void], channels: [duty]}", change) == [("void", "duty")]
+    assert told("{on: [approved], channels: [duty]}", change) == [("void", "duty")]
+
+
+def test_every_stage_and_every_command_is_a_step() -> None:
+    assert set(STAGES) - {"new"} < set(STEPS)
+    assert all(step_of(a_change(command, stage="filed")) for command in COMMANDS)
 
 
 @pytest.mark.parametrize(
