@@ -1,4 +1,4 @@
-# Verbs: demo, test, check, bench, chaos, fuzz. Each makes the environment first; the second time that costs nothing.
+# Verbs: demo, test, check, bench, chaos, fuzz, durable. Each makes the environment first; the second time that costs nothing.
 # Needs Python 3.11 to 3.13 with venv, and a package index; no compiler, no Node.
 
 PYTHON ?= python3
@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test check bench chaos fuzz format
+.PHONY: demo test check bench chaos fuzz durable format
 .DEFAULT_GOAL := test
 
 demo: $(READY) ## a fictional city with live traffic; prints the address of the console
@@ -28,8 +28,11 @@ fuzz: $(READY) ## hostile bytes for every parser, guided by coverage (ARGS="--in
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r tests/fuzz/requirements.txt
 	$(BIN)/python -m tests.fuzz.run $(ARGS)
 
-# What they share, and the app that one of them runs as a child, are no programs of their own.
-PROGRAMS := $(filter-out bench/workload.py bench/kafka_load.py bench/idiomatic_faust.py, $(wildcard bench/*.py))
+durable: $(READY) ## the second rule engine, an extra: needs a C compiler and Python below 3.13
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-durable.lock
+
+# What they share, and the app that one of them runs as a child, are no programs of their own; the engines need `make durable`.
+PROGRAMS := $(filter-out bench/workload.py bench/kafka_load.py bench/idiomatic_faust.py bench/engines.py, $(wildcard bench/*.py))
 bench: $(READY) ## the measured figures of the README
 	@for program in $(PROGRAMS); do echo "== $$program"; $(BIN)/python $$program || exit 1; done
 

@@ -1,4 +1,5 @@
-"""Fetches the console's browser libraries, Lit and OpenLayers, from npm packages into haulwatch/console/static/vendor.
+"""Fetches the console's browser libraries, Lit and OpenLayers, from npm packages into haulwatch/console/static/vendor,
+and what its tests look at pages with, axe, into tests/e2e/axe.
 
     python scripts/vendor_console.py           # fetch the pinned versions, write manifest.json (needs npm, network)
     python scripts/vendor_console.py --check   # compare the files with manifest.json (needs neither)
@@ -25,7 +26,9 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-VENDOR = Path(__file__).resolve().parent.parent / "haulwatch" / "console" / "static" / "vendor"
+ROOT = Path(__file__).resolve().parent.parent
+VENDOR = ROOT / "haulwatch" / "console" / "static" / "vendor"
+AXE = ROOT / "tests" / "e2e" / "axe"
 
 
 @dataclass(frozen=True)
@@ -121,6 +124,17 @@ PINS = (
         inside="ol",
     ),
 )
+TEST_PINS = (
+    Pin(
+        "axe-core",
+        "4.10.3",
+        "sha512-Xm7bpRXnDSX2YE2YFfBk2FnF0ep6tmG7xPh8iHee8MIcrgq762Nkce856dYtJYLkuIoYZvGfTs/PbZhideTcEg==",
+        "MPL-2.0",
+        "LICENSE",
+        ("axe.min.js",),
+    ),
+)
+SHELVES: tuple[tuple[Path, tuple[Pin, ...]], ...] = ((VENDOR, PINS), (AXE, TEST_PINS))
 SOURCE_MAP = re.compile(r"\n?//# sourceMappingURL=\S+\s*$")
 BARE_IMPORT = re.compile(r'(?P<before>\bfrom|\bimport)"(?P<name>@?[a-z][^"]*)"')
 
@@ -166,14 +180,14 @@ def read_member(tar: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
     return stream.read()
 
 
-def install(pin: Pin, files: dict[str, bytes]) -> dict[str, object]:
-    """Writes one package below vendor/ and returns its entry of the manifest."""
+def install(shelf: Path, pin: Pin, files: dict[str, bytes]) -> dict[str, object]:
+    """Writes one package below `shelf` and returns its entry of the manifest."""
     hashes: dict[str, str] = {}
     for name in (*pin.files, pin.licence_file):
         content = files[name]
         if name.endswith(".js"):
             content = rewrite(content.decode("utf-8"), depth=name.count("/") + 1).encode("utf-8")
-        target = VENDOR / pin.folder / name
+        target = shelf / pin.folder / name
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(content)
         hashes[f"{pin.folder}/{name}"] = hashlib.sha256(content).hexdigest()
@@ -189,12 +203,12 @@ def install(pin: Pin, files: dict[str, bytes]) -> dict[str, object]:
     }
 
 
-def check() -> list[str]:
-    """What differs between vendor/ and its manifest, one line each."""
-    manifest = json.loads((VENDOR / "manifest.json").read_text("utf-8"))
+def check(shelf: Path) -> list[str]:
+    """What differs between a shelf and its manifest, one line each."""
+    manifest = json.loads((shelf / "manifest.json").read_text("utf-8"))
     expected = {path: digest for package in manifest["packages"] for path, digest in package["sha256"].items()}
     present = {
-        p.relative_to(VENDOR).as_posix(): p for p in VENDOR.rglob("*") if p.is_file() and p.name != "manifest.json"
+        p.relative_to(shelf).as_posix(): p for p in shelf.rglob("*") if p.is_file() and p.name != "manifest.json"
     }
     problems = [f"not in the manifest: {path}" for path in sorted(present.keys() - expected.keys())]
     problems += [f"missing: {path}" for path in sorted(expected.keys() - present.keys())]
@@ -209,13 +223,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--check", action="store_true", help="only compare the files with the manifest")
     if parser.parse_args().check:
-        problems = check()
+        problems = [line for shelf, _pins in SHELVES for line in check(shelf)]
         sys.stderr.writelines(f"{line}\n" for line in problems)
         return 1 if problems else 0
-    with tempfile.TemporaryDirectory() as scratch:
-        packages = [install(pin, fetch(pin, Path(scratch))) for pin in PINS]
-    manifest = json.dumps({"packages": packages}, ensure_ascii=False, indent=2) + "\n"
-    (VENDOR / "manifest.json").write_text(manifest, "utf-8")
+    for shelf, pins in SHELVES:
+        with tempfile.TemporaryDirectory() as scratch:
+            packages = [install(shelf, pin, fetch(pin, Path(scratch))) for pin in pins]
+        manifest = json.dumps({"packages": packages}, ensure_ascii=False, indent=2) + "\n"
+        (shelf / "manifest.json").write_text(manifest, "utf-8")
     return 0
 
 
