@@ -49,8 +49,8 @@ def _position(runtime: CityRuntime, state: TruckState, truck: Truck, event: Posi
         changes = runtime.tracker.step(
             state.zones, state.truck_id, event.event_id, at_ms, event.lon, event.lat, event.speed_kmh
         )
-        fuse_position(state, truck, event, at_ms, derived)
         move(state, event, at_ms, derived)
+        fuse_position(state, truck, event, at_ms, derived)  # what its sensors say happened here, not at the fix before
         remember(state, event, at_ms)
         if changes:
             visit(state, changes, derived)

@@ -33,6 +33,8 @@ PLATE_FLOOR = 0.6
 FULL_SHARE, EMPTY_SHARE = 0.5, 0.12
 DEFAULT_CAPACITY_KG = 15_000.0
 LIFT_SPEED_KMH = 12.0
+LIFT_PLACE_MS = 120_000
+"""Where a truck was longer ago than this says nothing about where its body is raised."""
 
 
 def fuse_position(state: TruckState, truck: Truck, event: Position, at_ms: int, derived: list[DerivedEvent]) -> None:
@@ -174,7 +176,13 @@ def believe_cover(
 
 
 def _take_lift(state: TruckState, event: Position, lift: KnownLift, at_ms: int, derived: list[DerivedEvent]) -> None:
-    """A raised body is believed at once when the truck is slow; at speed it must be said twice."""
+    """A raised body is believed at once when the truck is slow; at speed it must be said twice.
+
+    It is raised somewhere, and elsewhere the same thing is dumping. After a silence the first words come with a place
+    of long ago or with one whose zones are not settled: they wait for the fix that settles it, if the body is still up.
+    """
+    if lift == "raised" and (at_ms - state.fix_ms > LIFT_PLACE_MS or _is_resettling(state)):
+        return
     slow = event.speed_kmh is None or event.speed_kmh <= LIFT_SPEED_KMH
     if lift == "raised" and not slow and state.lift_reading is None:
         state.lift_reading = Reading(lift, at_ms)
@@ -193,6 +201,11 @@ def _take_lift(state: TruckState, event: Position, lift: KnownLift, at_ms: int, 
                 speed_kmh=event.speed_kmh,
             )
         )
+
+
+def _is_resettling(state: TruckState) -> bool:
+    """Whether a truck that moved while nobody saw it has not been long enough where it appeared again."""
+    return any(crossing.blind and crossing.moved for crossing in state.zones.pending.values())
 
 
 def fuse_sighting(

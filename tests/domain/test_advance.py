@@ -41,8 +41,8 @@ def drive(state: TruckState, *fixes: Position, truck: Truck | None = None) -> li
     derived: list[DerivedEvent] = []
     for fix in fixes:
         if good_fix(state, fix, ms(fix), 50.0):
-            fuse_position(state, truck or Truck(truck_id=PLATE), fix, ms(fix), derived)
             move(state, fix, ms(fix), derived)
+            fuse_position(state, truck or Truck(truck_id=PLATE), fix, ms(fix), derived)
     return derived
 
 

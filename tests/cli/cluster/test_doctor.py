@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 import pytest
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+from kafka.errors import CommitFailedError, RebalanceInProgressError
 from kafka.structs import OffsetAndMetadata
 
 from haulwatch.bootstrap import doctor_machine, open_order_store
@@ -40,6 +41,18 @@ def text_of(command: Command, name: str, *options: str | Path) -> str:
     return f"{check['text']['en']} -> {check['mend']['en']}"
 
 
+def acknowledged(consumer: KafkaConsumer, ends: dict[TopicPartition, OffsetAndMetadata]) -> bool:
+    """Whether a consumer that has its partitions could commit; while its group forms anew, it cannot."""
+    consumer.poll(200)
+    if not consumer.assignment():
+        return False
+    try:
+        consumer.commit(ends)
+    except (RebalanceInProgressError, CommitFailedError):
+        return False
+    return True
+
+
 @contextmanager
 def member(settings: ClusterSettings, group: str, topic: str) -> Iterator[None]:
     """A live member of a consumer group that has acknowledged all of a topic."""
@@ -54,11 +67,10 @@ def member(settings: ClusterSettings, group: str, topic: str) -> Iterator[None]:
     while not consumer.partitions_for_topic(topic):
         assert time.monotonic() < deadline
     consumer.subscribe([topic])
-    while not consumer.assignment():
-        consumer.poll(200)
-        assert time.monotonic() < deadline
     places = [TopicPartition(topic, number) for number in range(PARTITIONS)]
-    consumer.commit({place: OffsetAndMetadata(end, "", -1) for place, end in consumer.end_offsets(places).items()})
+    ends = {place: OffsetAndMetadata(end, "", -1) for place, end in consumer.end_offsets(places).items()}
+    while not acknowledged(consumer, ends):
+        assert time.monotonic() < deadline
     yield
     consumer.close(autocommit=False)
 

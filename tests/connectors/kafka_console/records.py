@@ -47,7 +47,7 @@ def committed(settings: ClusterSettings, topic: str, group: str) -> int:
         return sum(consumer.committed(place) or 0 for place in places)
 
 
-def until(what: Callable[[], object], timeout_s: float = 30.0) -> None:
+def until(what: Callable[[], object], timeout_s: float = 120.0) -> None:
     """Returns when `what` is true. Fails when it is not in time."""
     deadline = time.monotonic() + timeout_s
     while not what():
