@@ -10,8 +10,7 @@ from contextlib import contextmanager
 import msgspec
 import pytest
 from kafka import KafkaProducer
-from kafka.admin import ConfigResource, ConfigResourceType
-from kafka.errors import MessageSizeTooLargeError
+from kafka.admin import NewTopic
 
 from connectors.kafka_breaches import BreachReader
 from connectors.kafka_client import admin_client, short_producer
@@ -25,6 +24,7 @@ from haulwatch.domain.text import Text
 from haulwatch.settings import ClusterSettings
 from haulwatch.topics import MIB
 from haulwatch.wire import DeadLetter
+from tests.connectors.kafka_console.conftest import PARTITIONS
 from tests.connectors.kafka_console.records import committed, everything, until, write
 from tests.kafka.broker import Broker
 
@@ -123,28 +123,17 @@ POISON = {
 }
 
 
-def takes(producer: KafkaProducer, topic: str, record: tuple[str, bytes | None]) -> bool:
-    """Whether a record is not too large for the topic; then it is there."""
-    try:
-        write(producer, topic, record, partition=0)
-    except MessageSizeTooLargeError:
-        return False
-    return True
-
-
 @pytest.mark.kafka
-def test_poison_is_kept_aside_and_stops_nobody(
-    topics: ClusterSettings, producer: KafkaProducer, store: OrderStore
-) -> None:
-    with admin_client(topics) as admin:  # a topic that somebody made with other limits
-        allow = ConfigResource(
-            ConfigResourceType.TOPIC, topics.topics.breaches, configs={"max.message.bytes": str(12 * MIB)}
+def test_poison_is_kept_aside_and_stops_nobody(cluster: ClusterSettings, store: OrderStore) -> None:
+    topics = cluster
+    with admin_client(topics) as admin:  # a topic that somebody made, and with other limits than ours
+        admin.create_topics(
+            [NewTopic(topics.topics.breaches, PARTITIONS, 1, topic_configs={"max.message.bytes": str(12 * MIB)})]
         )
-        admin.alter_configs([allow])
-    *small, large = [("poison", raw) for raw, _code in POISON.values()]
-    write(producer, topics.topics.breaches, ("before", found(1)), *small, partition=0)
-    until(lambda: takes(producer, topics.topics.breaches, large))  # a broker hears of other limits a moment later
-    write(producer, topics.topics.breaches, ("after", found(2)), partition=0)
+    create(topics, PARTITIONS)
+    poison = [("poison", raw) for raw, _code in POISON.values()]
+    with short_producer(topics) as producer:
+        write(producer, topics.topics.breaches, ("before", found(1)), *poison, ("after", found(2)), partition=0)
     with reading(topics, store.intake) as reader:
         until(lambda: orders(store) == 2)
         until(lambda: committed(topics, topics.topics.breaches, f"{topics.topic_prefix}-intake") == 2 + len(POISON))
