@@ -40,6 +40,11 @@ def cpu_s() -> float:
     return sum(one.ru_utime + one.ru_stime for one in used)
 
 
+def peak_gib() -> float:
+    """The most memory that a process of it has had."""
+    return max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)) / 2**20
+
+
 def main() -> None:
     """Prints the figures."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -62,7 +67,7 @@ def main() -> None:
     print(
         f"{run.events:,} events, {run.trucks:,} trucks, {options.zones} zones, {len(found.rules)} rules,"
         f" {run.processes} processes: {seconds:.1f} s, {run.events / seconds:,.0f} events/s,"
-        f" {spent:.1f} CPU s, {len(found.findings):,} findings"
+        f" {spent:.1f} CPU s, at most {peak_gib():.2f} GiB a process, {len(found.findings):,} findings"
     )
 
 

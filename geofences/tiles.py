@@ -70,6 +70,7 @@ class Tiles:
         self._borders: dict[str, Border] = {}
         self._tiles: dict[float, _Tile] = {}
         self.windows: dict[tuple[float, float, float, float], Window] = {}
+        self._around: dict[tuple[str, float, float, float, float], tuple[Side, ...] | None] = {}
 
     def cell(self, column: float, row: float) -> tuple[list[Zone], list[Piece]]:
         """The zones that cover all of the cell, and those whose border runs through it."""
@@ -109,7 +110,15 @@ class Tiles:
     def sides_around(self, zone: Zone, lon0: float, lat0: float, lon1: float, lat1: float) -> tuple[Side, ...] | None:
         """The sides of a zone around a way; None where it is too long for that, or plain numbers cannot tell."""
         size = self.tile_deg
-        tiles = self._tiles_between((lon0 // size, lat0 // size, lon1 // size, lat1 // size))
+        key = (zone.zone_id, lon0 // size, lat0 // size, lon1 // size, lat1 // size)
+        if key not in self._around:
+            if len(self._around) >= _MAX_WINDOWS:
+                self._around.clear()
+            self._around[key] = self._new_around(zone, key[1:])
+        return self._around[key]
+
+    def _new_around(self, zone: Zone, key: tuple[float, float, float, float]) -> tuple[Side, ...] | None:
+        tiles = self._tiles_between(key)
         if tiles is None or not self._border(zone).valid:
             return None
         found: dict[Side, None] = {}

@@ -98,7 +98,7 @@ class _Trial:
 
     def _take(self, truck_id: str, arrived: Sequence[Arrived]) -> None:
         self._trucks.add(truck_id)
-        self._kinds.update(type(event) for _, _, event in arrived)
+        self._kinds.update([event.__class__ for _, _, event in arrived])
         for processor, notes in self._deciding:
             for breach in processor.take(truck_id, arrived):
                 notes.take(breach)

@@ -11,8 +11,9 @@ from bisect import bisect_left
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -29,8 +30,9 @@ from haulwatch.wire import Rejected, decode_event, decode_logged
 ITEMS = 1 << 17
 """More than the events of one record: `offset * ITEMS + item` is an event's place in its partition."""
 END = 1 << 63
-Row = TypeVar("Row")
-Batches = Iterator[tuple[list[int], list[Row]]]
+Places = np.ndarray[Any, np.dtype[np.int64]]
+Rows = TypeVar("Rows", list[bytes], "_SharedRows")
+Batches = Iterator[tuple[Places, Rows]]
 """Rows with their places, a row group at a time."""
 
 
@@ -94,27 +96,39 @@ class Archive:
                 yield _event(number, raw)
 
     def _shared(self, parts: list[PartName], share: Share) -> Iterator[Event | Rejected]:
-        """See `Share.of_log`, which this is without making events of other trucks' rows."""
+        """See `Share.of_log`, which this is without touching the rows of other trucks one by one."""
         number = 0
         clock_ms = shown_ms = NEVER_MS
         for rows in _in_order(parts, lambda part: _rows_of(part, self._window, share)):
-            for received_ms, raw in rows:
-                number += 1
-                if raw is not None:
-                    if received_ms < clock_ms and shown_ms < clock_ms:
-                        yield tick_at(clock_ms)
-                    yield _event(number, raw)
-                    shown_ms = max(clock_ms, received_ms)
-                if received_ms > clock_ms:
-                    clock_ms = received_ms
+            clocks = np.maximum(np.maximum.accumulate(rows.received_ms), clock_ms)
+            held = np.flatnonzero(rows.held)
+            before = np.where(held > 0, clocks[held - 1], clock_ms)
+            numbers = (column.tolist() for column in (held + number + 1, before, rows.received_ms[held]))
+            for at, before_ms, received_ms, raw in zip(*numbers, rows.raws.take(held).to_pylist(), strict=True):
+                if received_ms < before_ms and shown_ms < before_ms:
+                    yield tick_at(before_ms)
+                yield _event(at, raw)
+                shown_ms = max(before_ms, received_ms)
+            number += len(clocks)
+            clock_ms = int(clocks[-1])
         if shown_ms < clock_ms:
             yield tick_at(clock_ms)
 
 
-def _in_order(parts: list[PartName], opened: Callable[[PartName], Batches[Row]]) -> Iterator[list[Row]]:
+class _SharedRows:
+    """Rows of a file: when each was received, whether it is of a truck of the share, and its event's JSON."""
+
+    def __init__(self, received_ms: Places, held: np.ndarray[Any, np.dtype[np.bool_]], raws: pa.Array) -> None:
+        self.received_ms, self.held, self.raws = received_ms, held, raws
+
+    def __getitem__(self, rows: slice) -> _SharedRows:
+        return _SharedRows(self.received_ms[rows], self.held[rows], self.raws[rows])
+
+
+def _in_order(parts: list[PartName], opened: Callable[[PartName], Batches[Rows]]) -> Iterator[Rows]:
     """The rows of a partition's parts in the order of its log, some at a time."""
     waiting = deque(parts)
-    running: list[tuple[int, int, _Run[Row]]] = []
+    running: list[tuple[int, int, _Run[Rows]]] = []
     while waiting or running:
         while waiting and (not running or waiting[0].first_offset * ITEMS <= running[0][0]):
             run = _Run(opened(waiting.popleft()))
@@ -132,19 +146,19 @@ def _in_order(parts: list[PartName], opened: Callable[[PartName], Batches[Row]])
                 heapq.heappush(running, (run.key, order, run))
 
 
-class _Run(Generic[Row]):
+class _Run(Generic[Rows]):
     """One file, from its first wanted row to its last."""
 
-    def __init__(self, batches: Batches[Row]) -> None:
-        self._batches = batches
-        self._keys: list[int] = []
-        self._rows: list[Row] = []
+    def __init__(self, batches: Batches[Rows]) -> None:
+        self._batches: Batches[Rows] = batches
+        self._keys: Places = np.empty(0, np.int64)
+        self._rows: Rows
         self._at = 0
 
     @property
     def key(self) -> int:
         """Where the next row belongs."""
-        return self._keys[self._at]
+        return int(self._keys[self._at])
 
     def more(self) -> bool:
         """Whether there is a next row."""
@@ -156,7 +170,7 @@ class _Run(Generic[Row]):
             self._at = 0
         return True
 
-    def before(self, end: int) -> Iterator[list[Row]]:
+    def before(self, end: int) -> Iterator[Rows]:
         """The next row, and all behind it that belong before `end`."""
         while True:
             first, self._at = self._at, max(bisect_left(self._keys, end, self._at), self._at + 1)
@@ -165,20 +179,21 @@ class _Run(Generic[Row]):
                 return
 
 
-def _events(part: PartName, window: Window) -> Batches[bytes]:
+def _events(part: PartName, window: Window) -> Batches[list[bytes]]:
     """The JSON of the events of a file, with the places of the rows."""
     for table in _tables(part, window, ["event"] if _rest(window, part.hour).everything else ["event", "received_at"]):
         yield _keys(table), table["event"].to_pylist()
 
 
-def _rows_of(part: PartName, window: Window, share: Share) -> Batches[tuple[int, bytes | None]]:
-    """When each row of a file was received and, of the trucks of the share, its event's JSON."""
+def _rows_of(part: PartName, window: Window, share: Share) -> Batches[_SharedRows]:
+    """The rows of a file, those of the share known."""
     for table in _tables(part, window, ["event", "received_at", "truck_id"]):
         trucks = table["truck_id"]
-        held = pa.array([truck for truck in pc.unique(trucks).to_pylist() if share.holds(truck)], trucks.type)
-        raws = pc.if_else(pc.is_in(trucks, held), table["event"], pa.scalar(None, pa.binary()))
+        of_share = pa.array([truck for truck in pc.unique(trucks).to_pylist() if share.holds(truck)], trucks.type)
+        held = pc.is_in(trucks, of_share)
         received_ms = table["received_at"].cast(pa.int64())
-        yield _keys(table), list(zip(received_ms.to_pylist(), raws.to_pylist(), strict=True))
+        rows = _SharedRows(received_ms.to_numpy(), held.to_numpy(), table["event"].combine_chunks())
+        yield _keys(table), rows
 
 
 def _tables(part: PartName, window: Window, columns: list[str]) -> Iterator[pa.Table]:
@@ -193,8 +208,8 @@ def _tables(part: PartName, window: Window, columns: list[str]) -> Iterator[pa.T
         raise _unreadable(part.path, error) from error
 
 
-def _keys(table: pa.Table) -> list[int]:
-    keys: list[int] = pc.add(pc.multiply(table["offset"], ITEMS), table["item"].cast(pa.int64())).to_pylist()
+def _keys(table: pa.Table) -> Places:
+    keys: Places = pc.add(pc.multiply(table["offset"], ITEMS), table["item"].cast(pa.int64())).to_numpy()
     return keys
 
 

@@ -57,9 +57,12 @@ class Console:
     sweeper: SweeperThread
     notifier: Notifier | None = None
 
-    def serve(self) -> None:
-        """Serves until it is told to stop. Raises WorldError when the address is taken, or a part has failed."""
-        self.server.serve_until_told()
+    def serve(self, listening: Callable[[], None] | None = None) -> None:
+        """Serves until it is told to stop; calls `listening` once it takes connections.
+
+        Raises WorldError when the address is taken, or a part has failed.
+        """
+        self.server.serve_until_told(listening)
         failure = self.breaches.failure or self.trucks.failure or self.publisher.failure or self.sweeper.failure
         if failure is not None:
             raise WorldError(Text(f"系统已停止：{failure}", f"the system has stopped: {failure}")) from failure

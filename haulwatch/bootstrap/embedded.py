@@ -160,9 +160,12 @@ class Embedded:
             raise
         return replayed
 
-    def serve(self) -> None:
-        """Runs the web server until it is told to stop. Raises WorldError when the address is taken."""
-        self.server.serve_until_told()
+    def serve(self, listening: Callable[[], None] | None = None) -> None:
+        """Runs the web server until it is told to stop; calls `listening` once it takes connections.
+
+        Raises WorldError when the address is taken.
+        """
+        self.server.serve_until_told(listening)
         failure = self.host.failure or self.forwarder.failure
         if self.sweeper is not None:
             failure = failure or self.sweeper.failure

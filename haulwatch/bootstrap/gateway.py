@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,9 +38,12 @@ class Gateway:
     server: ConsoleServer
     parts: contextlib.ExitStack
 
-    def serve(self) -> None:
-        """Serves until it is told to stop. Raises WorldError when the address is taken or sending has failed."""
-        self.server.serve_until_told()
+    def serve(self, listening: Callable[[], None] | None = None) -> None:
+        """Serves until it is told to stop; calls `listening` once it takes connections.
+
+        Raises WorldError when the address is taken or sending has failed.
+        """
+        self.server.serve_until_told(listening)
         failure = self.producer.failure
         if failure is not None:
             raise WorldError(Text(f"系统已停止：{failure}", f"the system has stopped: {failure}")) from failure

@@ -7,6 +7,7 @@ import logging
 import os
 import signal
 import sys
+from functools import partial
 from pathlib import Path
 
 from haulwatch import logs
@@ -84,9 +85,9 @@ def run(options: argparse.Namespace) -> int:
     )
     tell_first_administrator(process.store, options.lang)
     log = logging.getLogger(__name__)
-    log.info("ready", extra={"fields": {"http": options.http, "city": process.city.name.lang(options.lang)}})
+    fields = {"http": options.http, "city": process.city.name.lang(options.lang)}
     try:
-        process.serve()
+        process.serve(partial(log.info, "ready", extra={"fields": fields}))
     finally:
         process.stop()
     log.info("stopped")

@@ -79,11 +79,15 @@ def run(options: argparse.Namespace) -> int:
         feeder.start()
         url = f"http://{options.host}:{options.port}/"
         logins = demo_people(system.store, list(loaded.registry.squads.values()))
-        print("\n".join(told(Text(loaded.name.zh, loaded.name.en), url, logins)), flush=True)
-        if not options.no_browser:
-            threading.Timer(1.0, webbrowser.open, (url,)).start()
+        lines = told(Text(loaded.name.zh, loaded.name.en), url, logins)
+
+        def listening() -> None:
+            print("\n".join(lines), flush=True)
+            if not options.no_browser:
+                threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()
+
         try:
-            system.serve()
+            system.serve(listening)
         finally:
             feeder.stop()
             system.stop()

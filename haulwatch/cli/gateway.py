@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+from functools import partial
 
 from haulwatch import logs
 from haulwatch.cli.cluster import add_kafka_options, settings_of
@@ -51,9 +52,9 @@ def run(options: argparse.Namespace) -> int:
         options.events_token,
     )
     log = logging.getLogger(__name__)
-    log.info("ready", extra={"fields": {"http": options.http, "partitions": process.producer.partitions}})
+    fields = {"http": options.http, "partitions": process.producer.partitions}
     try:
-        process.serve()
+        process.serve(partial(log.info, "ready", extra={"fields": fields}))
     finally:
         process.stop()
     log.info("stopped")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from functools import partial
 from pathlib import Path
 from typing import get_args
 
@@ -67,9 +68,9 @@ def run(options: argparse.Namespace) -> int:
     tell_first_administrator(system.store, options.lang)
     replayed = system.start()
     shown = f"http://{'127.0.0.1' if host in ('0.0.0.0', '::') else host}:{port}/"
-    print(f"haulwatch · {city.name.lang(options.lang)} · {shown} · 重放 replayed {replayed:,}", flush=True)
+    ready = f"haulwatch · {city.name.lang(options.lang)} · {shown} · 重放 replayed {replayed:,}"
     try:
-        system.serve()
+        system.serve(partial(print, ready, flush=True))
     finally:
         system.stop()
     return 0

@@ -21,14 +21,25 @@ class ConsoleServer(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, ending: Callable[[], None]) -> None:
         super().__init__(config)
         self._ending = ending
+        self._listening: Callable[[], None] | None = None
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listens, then tells who waits for that."""
+        await super().startup(sockets)
+        if self._listening is not None and self.started:
+            self._listening()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Says so, then stops; what is still going on has `GRACE_S`."""
         self._ending()
         await super().shutdown(sockets)
 
-    def serve_until_told(self) -> None:
-        """Serves until SIGTERM, SIGINT or `should_exit`. Raises WorldError when the address is taken."""
+    def serve_until_told(self, listening: Callable[[], None] | None = None) -> None:
+        """Serves until SIGTERM, SIGINT or `should_exit`; calls `listening` once connections are taken.
+
+        Raises WorldError when the address is taken.
+        """
+        self._listening = listening
         # The server ends in good order on these signals, then sends them on; by then they have had their effect.
         # One that comes before the server listens for them must not be lost.
         for number in (signal.SIGTERM, signal.SIGINT):

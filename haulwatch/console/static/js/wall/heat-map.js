@@ -53,13 +53,14 @@ class Heat extends LitElement {
   }
 
   #show() {
-    const most = Math.max(1, ...this.cells.map((cell) => cell.orders));
+    // A few orders are few, also where no place has more.
+    const most = Math.max(LEVELS.length, ...this.cells.map((cell) => cell.orders));
     const half = this.cellDeg / 2;
     this.#source.clear(true);
     this.#source.addFeatures(
       this.cells.map(({ lon, lat, orders }) => {
         const extent = ol.proj.transformExtent([lon - half, lat - half, lon + half, lat + half], "EPSG:4326", "EPSG:3857");
-        const level = Math.min(LEVELS.length - 1, Math.floor((orders / most) * LEVELS.length));
+        const level = Math.ceil((orders / most) * LEVELS.length) - 1;
         return new ol.Feature({ geometry: boxOf(extent), orders, level });
       }),
     );
