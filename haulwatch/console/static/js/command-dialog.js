@@ -65,6 +65,9 @@ class CommandDialog extends HwElement {
       if (this.#row === row) this.#looking = false;
     }
     this.requestUpdate();
+    await this.updateComplete;
+    const squad = this.querySelector(".squads input:checked") ?? this.querySelector(".squads input");
+    if (!this.querySelector("textarea")?.value) squad?.focus(); // while they were looked for, the first field was the note
   }
 
   render() {

@@ -1,6 +1,6 @@
 // The fields that a command asks for, each in the form that suits it: a choice, a squad, an order, minutes, or words.
 import { duration } from "./format.js";
-import { known, say, t } from "./i18n.js";
+import { heading, known, say, t } from "./i18n.js";
 import { html, live, nothing } from "./lib.js";
 import { placeOf, plateChip, stageChip, thingName } from "./parts.js";
 import { state } from "./state.js";
@@ -17,13 +17,13 @@ export function fieldOf(field, context) {
   if (field.name === "evidence_sha256") return nothing; // filled from the pack that is exported, see the dialog
   if (field.choices.length) return choice(field, context);
   const short = field.max_length <= 256;
-  return html`<label>${say(field.label)}${short
+  return html`<label>${heading(field.label)}${short
     ? html`<input name=${field.name} required maxlength=${field.max_length} .value=${context.values[field.name] ?? ""} />`
     : html`<textarea name=${field.name} rows="3" required maxlength=${field.max_length} .value=${context.values[field.name] ?? ""}></textarea>`}</label>`;
 }
 
 function choice(field, { values }) {
-  return html`<label>${say(field.label)}
+  return html`<label>${heading(field.label)}
     <select name=${field.name} required>
       <option value="" ?selected=${!values[field.name]} disabled>${t("field.choose")}</option>
       ${field.choices.map(({ code, label }) => html`<option value=${code} ?selected=${values[field.name] === code}>${say(label)}</option>`)}
@@ -32,7 +32,7 @@ function choice(field, { values }) {
 }
 
 function departments(field, { order, values }) {
-  return html`<label>${say(field.label)}
+  return html`<label>${heading(field.label)}
     <select name=${field.name} required>
       ${order.tasks.map((task) => html`<option value=${task.department} ?selected=${values.department === task.department}>${task.department}</option>`)}
     </select>
@@ -42,21 +42,21 @@ function departments(field, { order, values }) {
 function minutes(field, { values }) {
   const given = values.minutes ?? "";
   return html`<fieldset class="minutes">
-    <legend>${say(field.label)}</legend>
+    <legend>${heading(field.label)}</legend>
     ${EXTENSIONS_MIN.map((n) => html`<button type="button" class="toggle" aria-pressed=${given === String(n)} data-fill="minutes" value=${n}>${duration(n * 60, 1)}</button>`)}
-    <input type="number" name="minutes" required min="1" max="43200" step="1" aria-label=${say(field.label)} .value=${given} />
+    <input type="number" name="minutes" required min="1" max="43200" step="1" aria-label=${heading(field.label)} .value=${given} />
   </fieldset>`;
 }
 
 // With distance and load where the server knows them, the proposed one first; else the names alone. Nothing is shown
 // until that is known: rows must not move under the hand that reaches for them.
 function squads(field, { nearest, order, values, looking }) {
-  if (looking) return html`<fieldset class="squads" aria-busy="true"><legend>${say(field.label)}</legend><p class="dim">${t("list.loading")}</p></fieldset>`;
+  if (looking) return html`<fieldset class="squads" aria-busy="true"><legend>${heading(field.label)}</legend><p class="dim">${t("list.loading")}</p></fieldset>`;
   const rows = nearest ?? (state.city?.squads ?? []).map(({ squad_id, name }) => ({ squad_id, name }));
-  if (!rows.length) return html`<label>${say(field.label)}<input name="squad_id" required maxlength=${field.max_length} /></label>`;
+  if (!rows.length) return html`<label>${heading(field.label)}<input name="squad_id" required maxlength=${field.max_length} /></label>`;
   const chosen = values.squad_id ?? order?.proposed_squad_id;
   return html`<fieldset class="squads">
-    <legend>${say(field.label)}</legend>
+    <legend>${heading(field.label)}</legend>
     ${rows.map((squad) => {
       const id = squad.squad_id;
       return html`<label class=${squad.on_duty === false ? "off" : ""}>
@@ -83,7 +83,7 @@ export const distance = (m) => (m < 950 ? `${Math.round(m / 10) * 10} m` : `${(m
 function targets(field, { candidates, values }) {
   const known = candidates?.length ? candidates : [];
   return html`<fieldset class="targets">
-    <legend>${say(field.label)}</legend>
+    <legend>${heading(field.label)}</legend>
     ${candidates === null ? html`<p class="dim">${t("list.loading")}</p>` : nothing}
     ${known.map(
       (order) => html`<label>

@@ -45,3 +45,9 @@ export function say(text) {
   if (text === null || text === undefined) return "";
   return typeof text === "string" ? text : (text[current] || text[FALLBACK] || "");
 }
+
+// The same, as a label that stands by itself.
+export function heading(text) {
+  const words = say(text);
+  return words.slice(0, 1).toUpperCase() + words.slice(1);
+}
