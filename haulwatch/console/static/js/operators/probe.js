@@ -88,7 +88,7 @@ function answerView(answer) {
     <table data-probed><thead><tr><th scope="col">${t("tab.rules")}</th><th scope="col">${t("probe.in_force")}</th>
       ${answer.drafted ? html`<th scope="col">${t("draft.title")}</th>` : nothing}</tr></thead>
       <tbody>${told.map((one) => row(one, answer, drafted))}</tbody></table>
-    <p class="dim">${t("probe.others", { n: ranked.length - told.length })}</p>`;
+    ${told.length < ranked.length ? html`<p class="dim">${t("probe.others", { n: ranked.length - told.length })}</p>` : nothing}`;
 }
 
 const rank = (one, drafted) => Math.min(ORDER.indexOf(one.verdict), ORDER.indexOf(drafted.get(one.rule_id)?.verdict ?? "no_events"));
