@@ -142,6 +142,14 @@ def test_a_noisy_rule_is_tuned_tried_and_rolled_back(browser: Browser, tmp_path:
         page.locator(".versions > summary").click()
         expect(page.locator("[data-version]")).to_contain_text(["误报多，先试运行", ""])
         look_at(page, f"rule-versions-{lang}-{size}")
+
+        # From an order she comes to the rule and the zones that decided.
+        order = running.store.list(limit=1).orders[0]
+        page.goto(f"{url}/orders/{order.order_id}")
+        expect(page.locator(".fineprint a")).to_have_text(["fast", "D1"])
+        page.locator(".fineprint a").nth(1).click()
+        expect(page.locator(".zone[data-zone=D1]")).to_be_visible()
+        page.goto(f"{url}/rules#rules/fast")
         page.locator(".statuses button").nth(2).click()
         propose(page, "试运行良好")
         approve(approver, url, 3)

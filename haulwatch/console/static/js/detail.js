@@ -9,7 +9,7 @@ import { html, nothing } from "./lib.js";
 import { history, law, told } from "./detail-law.js";
 import { clockOf, jurisdictionsOf, requestOf, squadFact, supervisionOf, tasksOf, whereItWent } from "./detail-work.js";
 import { timely } from "./list-bulk.js";
-import { marks, placeOf, plateChip, severityChip, stageChip } from "./parts.js";
+import { marks, placeOf, plateChip, severityChip, stageChip, thingName } from "./parts.js";
 import { state } from "./state.js";
 import "./detail-photos.js";
 import "./replay.js";
@@ -23,10 +23,14 @@ const CLOCK_MS = 10_000;
 
 const RULE_READERS = ["operator", "rule_approver", "duty_officer", "auditor", "administrator"];
 
-// For who may see rules: its page, with every version that it had.
-function ruleOf(order) {
+// What decided: the rule and the zones. For who may see rules each is a link to its page, with every version that it had.
+function decidedBy(order) {
   const may = state.me?.roles.some((role) => RULE_READERS.includes(role));
-  return may ? html`<a href=${`/rules#rules/${encodeURIComponent(order.rule_id)}`}>${order.rule_id}</a>` : order.rule_id;
+  const link = (tab, id, name) => (may ? html`<a href=${`/rules#${tab}/${encodeURIComponent(id)}`}>${name}</a>` : name);
+  return html`<p class="fineprint">
+    ${t("detail.rule")} ${link("rules", order.rule_id, order.rule_id)} · ${order.rule_hash.slice(0, 10)} · ${t("detail.city")} ${order.city_hash.slice(0, 10)}
+    ${order.zone_ids.length ? html`<br />${t("detail.zones")} ${order.zone_ids.map((id, n) => html`${n ? " · " : ""}${link("zones", id, thingName(id))}`)}` : nothing}
+  </p>`;
 }
 
 class Detail extends HwElement {
@@ -88,7 +92,7 @@ class Detail extends HwElement {
         <hw-photos .order=${order}></hw-photos>
         ${law(breach)} ${runbook ? html`<section><h3>${t("detail.runbook")}</h3><p class="runbook">${say(runbook)}</p></section>` : nothing}
         ${findings(detail)} ${history(detail.audit)} ${told(state.notices)}
-        <p class="fineprint">${t("detail.rule")} ${ruleOf(order)} · ${order.rule_hash.slice(0, 10)} · ${t("detail.city")} ${order.city_hash.slice(0, 10)}</p>
+        ${decidedBy(order)}
       </div>
       ${this.#actions()}
     `;
