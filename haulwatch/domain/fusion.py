@@ -33,8 +33,8 @@ PLATE_FLOOR = 0.6
 FULL_SHARE, EMPTY_SHARE = 0.5, 0.12
 DEFAULT_CAPACITY_KG = 15_000.0
 LIFT_SPEED_KMH = 12.0
-LIFT_PLACE_MS = 120_000
-"""Where a truck was longer ago than this says nothing about where its body is raised."""
+PLACE_FRESH_MS = 120_000
+"""Where a truck was longer ago than this says nothing about where its body is raised or its load lost."""
 
 
 def fuse_position(state: TruckState, truck: Truck, event: Position, at_ms: int, derived: list[DerivedEvent]) -> None:
@@ -74,7 +74,10 @@ def load_of_mass(truck: Truck, load_kg: float) -> KnownLoad:
 
 
 def _take_load(state: TruckState, load: KnownLoad, at_ms: int, event_id: str, derived: list[DerivedEvent]) -> None:
-    """A sensor's first word is believed; a different one when it has persisted (sensors flicker)."""
+    """A sensor's first word is believed; a different one when it has persisted (sensors flicker).
+
+    "Empty" is a matter of where, see `_is_placeless`.
+    """
     state.load_sensor_ms = at_ms
     if load == state.load:
         state.load_seen_ms = at_ms
@@ -88,6 +91,8 @@ def _take_load(state: TruckState, load: KnownLoad, at_ms: int, event_id: str, de
             return
         reading.readings += 1
         if reading.readings < SETTLE_READINGS or at_ms - reading.since_ms < SETTLE_MS:
+            return
+        if load == "empty" and _is_placeless(state, at_ms):
             return
     state.load_odds = -CERTAIN if load == "empty" else CERTAIN
     state.load_reading = None
@@ -176,12 +181,8 @@ def believe_cover(
 
 
 def _take_lift(state: TruckState, event: Position, lift: KnownLift, at_ms: int, derived: list[DerivedEvent]) -> None:
-    """A raised body is believed at once when the truck is slow; at speed it must be said twice.
-
-    It is raised somewhere, and elsewhere the same thing is dumping. After a silence the first words come with a place
-    of long ago or with one whose zones are not settled: they wait for the fix that settles it, if the body is still up.
-    """
-    if lift == "raised" and (at_ms - state.fix_ms > LIFT_PLACE_MS or _is_resettling(state)):
+    """A raised body is believed at once when the truck is slow; at speed it must be said twice."""
+    if lift == "raised" and _is_placeless(state, at_ms):
         return
     slow = event.speed_kmh is None or event.speed_kmh <= LIFT_SPEED_KMH
     if lift == "raised" and not slow and state.lift_reading is None:
@@ -203,8 +204,14 @@ def _take_lift(state: TruckState, event: Position, lift: KnownLift, at_ms: int, 
         )
 
 
-def _is_resettling(state: TruckState) -> bool:
-    """Whether a truck that moved while nobody saw it has not been long enough where it appeared again."""
+def _is_placeless(state: TruckState, at_ms: int) -> bool:
+    """Whether nobody knows yet where the truck is: what it does elsewhere may be dumping, so the word of it waits.
+
+    After a silence the first words come with a place of long ago, or with one whose zones are not settled: the truck
+    moved while nobody saw it and has not been long enough where it appeared again.
+    """
+    if at_ms - state.fix_ms > PLACE_FRESH_MS:
+        return True
     return any(crossing.blind and crossing.moved for crossing in state.zones.pending.values())
 
 
