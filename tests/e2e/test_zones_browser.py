@@ -11,6 +11,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from geofences.datum import convert
 from haulwatch.testing import city_files_of, square
+from tests.connectors.kafka_console.records import until
 from tests.e2e.floor import chromium
 from tests.e2e.test_console_pages import look_at
 from tests.e2e.test_operators_browser import approve, propose, serving, sits_down
@@ -130,7 +131,7 @@ def test_a_zone_is_drawn_approved_and_taken_back(browser: Browser, tmp_path: Pat
         expect(approver.locator(".turns hw-zones-map canvas").first).to_be_visible()
         look_at(approver, "rollouts-zones-zh-desktop")
         approve(approver, url, 2)
-        assert running.host.city.index.at(120.095, 30.863, 0).forbidden == ("F-7",)
+        until(lambda: running.host.city.index.at(120.095, 30.863, 0).forbidden == ("F-7",))
         assert running.host.city.index.zone("T-1") is not None
         page.on("dialog", lambda dialog: dialog.accept("画错了"))
         page.goto(f"{url}/rules#zones/F-7")
@@ -141,7 +142,7 @@ def test_a_zone_is_drawn_approved_and_taken_back(browser: Browser, tmp_path: Pat
         page.goto(f"{url}/rules#rollouts")
         page.locator('[data-rollout="1"] [data-back]').click()
         expect(page.locator('.rollout.in_force[data-rollout="3"]')).to_be_visible()
-        assert running.host.city.index.zone("F-7") is None
+        until(lambda: running.host.city.index.zone("F-7") is None)
 
 
 def test_a_test_event_is_put_to_the_rules(browser: Browser, tmp_path: Path) -> None:
